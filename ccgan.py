@@ -1,0 +1,213 @@
+"""CCGAN: a context-conditional GAN fills a hole in a picture so that nobody can tell.
+
+The generator sees a digit with a square hole and fills the hole. The discriminator judges the
+completed picture: is it a real one, and which digit is it? To pass, the filling has to continue
+the strokes around it and make the whole a plausible digit; no pixel is ever compared with the
+original. Paper: Denton, Gross, Fergus, Semi-Supervised Learning with Context-Conditional
+Generative Adversarial Networks, https://arxiv.org/abs/1611.06430
+
+Deliberate differences from the paper:
+ 1. MNIST and small networks instead of photographs and VGG: it has to run on a laptop.
+ 2. The mask is an input beside the picture: a grey pixel may be visible, or hidden.
+ 3. Every training picture has its label; the paper also learns from many unlabelled ones.
+ 4. The generator is trained, too, to make its completions classifiable as their digit.
+ 5. The hole is a square of random side and place; the paper's has one size.
+ 6. One dense layer sees the whole picture; no batch norm, but instance norm, in the generator only.
+ 7. Pictures and scores come from a moving average of the generator's weights.
+"""
+
+import dataclasses
+from typing import Literal
+
+import utils  # first of all: it quiets TensorFlow's start-up messages
+import keras
+import tensorflow as tf
+
+import classifier
+import gan_cnn
+import mnist_ds
+import visual
+
+
+@dataclasses.dataclass
+class Settings(utils.Settings):
+    out: str = "results/ccgan"
+    """folder for everything that the run writes"""
+    epochs: int = 10
+    """stretches of training, with a picture after each"""
+    steps_per_epoch: int = 300
+    """training steps in an epoch, a third of all digits; 0 = as many as there are whole batches"""
+    hole: tuple[int, int] = (10, 16)
+    """smallest and largest side of the square hole, in pixels"""
+    labels: bool = True
+    """tell the networks which digit a picture shows; without, only real or completed counts"""
+    low_res: bool = False
+    """give the generator the original at a quarter of its size as a hint"""
+    norm: Literal["instance", "batch", None] = "batch"
+    """normalization in the generator"""
+    g_learning_rate: float = 1e-3
+    """of the generator's Adam at the start; falls to 0 along a straight line"""
+    d_learning_rate: float = 5e-4
+    """of the discriminator's; smaller, or it wins before the generator has learnt anything"""
+    beta_1: float = 0.5
+    """of both Adams: with the default 0.9 the two networks chase each other in circles"""
+
+    def check(self):
+        super().check()
+        smallest, largest = self.hole
+        hole = f"{smallest} {largest}"
+        utils.require(1 <= smallest <= largest, "--hole", hole, "1 <= smallest <= largest side")
+
+    def check_shape(self, image_shape):
+        """Raise utils.BadInput for a hole that does not fit into (height, width, channels)."""
+        side = min(image_shape[:2])
+        hole = f"{self.hole[0]} {self.hole[1]}"
+        utils.require(
+            self.hole[1] <= side, "--hole", hole, f"sides of at most {side} pixels, the picture's"
+        )
+
+
+def build_generator(settings, image_shape):
+    """[image, mask] or, with --low-res, [image, mask, low_res] -> the completed picture.
+
+    Image (n, h, w, c) in [-1, 1], mask (n, h, w, 1) with 1 = visible, low_res (n, h/4, w/4, c).
+    Visible pixels come out as they went in; what the image holds where the mask is 0 is ignored.
+    """
+    height, width, channels = image_shape
+    image, mask = keras.Input(image_shape), keras.Input((height, width, 1))
+    inputs, seen = [image, mask], [image * mask, mask]
+    if settings.low_res:
+        inputs.append(keras.Input((height // 4, width // 4, channels)))
+        seen.append(keras.layers.UpSampling2D(4, interpolation="bilinear")(inputs[-1]))
+    seen = keras.layers.Concatenate()(seen)
+    filling = gan_cnn.mnist_uni_img2img(seen.shape[1:], channels, settings.norm)(seen)
+    completed = keras.ops.where(mask > 0.5, image, filling)
+    return keras.Model(inputs, completed, name="generator")
+
+
+def build_discriminator(settings, image_shape, num_classes):
+    """Picture (n, h, w, c) -> {"real": logit (n, 1), "digit": logits (n, num_classes)}."""
+    image = keras.Input(image_shape)
+    features = gan_cnn.mnist_uni_disc_cnn(image_shape)(image)
+    verdict = {"real": keras.layers.Dense(1, dtype="float32")(features)}
+    if settings.labels:
+        verdict["digit"] = keras.layers.Dense(num_classes, dtype="float32")(features)
+    return keras.Model(image, verdict, name="discriminator")
+
+
+def generator_inputs(settings, images, masks):
+    """What the generator is given of whole pictures: nothing of what the masks hide."""
+    low_res = [tf.nn.avg_pool2d(images, 4, 4, "VALID")] if settings.low_res else []
+    return [images * masks, masks, *low_res]
+
+
+class CCGAN(keras.Model):
+    """Both networks and the step that trains them."""
+
+    def __init__(self, settings, image_shape, num_classes, steps):
+        super().__init__()
+        self.settings = settings
+        self.generator = build_generator(settings, image_shape)
+        self.discriminator = build_discriminator(settings, image_shape, num_classes)
+        self.average = gan_cnn.float32_copy(lambda: build_generator(settings, image_shape))
+        self.average.set_weights(self.generator.get_weights())
+        self.g_optimizer = utils.adam(
+            self.generator, settings.g_learning_rate, settings.beta_1, steps
+        )
+        self.d_optimizer = utils.adam(
+            self.discriminator, settings.d_learning_rate, settings.beta_1, steps
+        )
+        self.real_loss = keras.losses.BinaryCrossentropy(from_logits=True)
+        self.digit_loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        self.random = keras.random.SeedGenerator(settings.seed)
+        self.built = True  # every network is: Keras need not call the whole to find out
+
+    @tf.function
+    def train_step(self, batch):
+        """One step of each network on (images, labels); returns {name: scalar of this batch}."""
+        images, labels = batch
+        count, size = tf.shape(images)[0], images.shape[1:3]
+        masks = mnist_ds.random_masks(count, *size, *self.settings.hole, self.random)
+
+        with tf.GradientTape() as g_tape:
+            inputs = generator_inputs(self.settings, images, masks)
+            completed = self.generator(inputs, training=True)
+
+            # The discriminator learns to tell real (1) from completed (0) and to read real digits.
+            # Not to read completed ones: it would forgive whatever carries the right label.
+            with tf.GradientTape() as d_tape:
+                real = self.discriminator(images, training=True)
+                fake = self.discriminator(tf.stop_gradient(completed), training=True)
+                d_loss = self.real_loss(tf.ones_like(real["real"]), real["real"]) / 2
+                d_loss += self.real_loss(tf.zeros_like(fake["real"]), fake["real"]) / 2
+                if self.settings.labels:
+                    d_loss += self.digit_loss(labels, real["digit"])
+            weights = self.discriminator.trainable_weights
+            self.d_optimizer.apply(d_tape.gradient(d_loss, weights), weights)
+
+            # The generator learns to have its completions taken for real, and for their digit.
+            verdict = self.discriminator(completed, training=True)
+            g_loss = self.real_loss(tf.ones_like(verdict["real"]), verdict["real"])
+            if self.settings.labels:
+                g_loss += self.digit_loss(labels, verdict["digit"])
+        weights = self.generator.trainable_weights
+        self.g_optimizer.apply(g_tape.gradient(g_loss, weights), weights)
+        gan_cnn.update_average(self.average, self.generator, self.g_optimizer.iterations)
+
+        return {
+            "d_loss": d_loss,
+            "g_loss": g_loss,
+            "D(x)": tf.reduce_mean(tf.sigmoid(real["real"])),
+            "D(G(z))": tf.reduce_mean(tf.sigmoid(fake["real"])),
+        }
+
+
+def main():
+    settings = utils.parse(Settings, __doc__)
+    if settings.sample:
+        return complete_files(settings)
+    data = mnist_ds.load(settings.data)
+    steps = utils.start(settings, data)
+    gan = CCGAN(settings, data.image_shape, data.num_classes, steps)
+
+    # Held-out digits and holes: the same in every run, and for the frames in every epoch.
+    images = mnist_ds.normalize(data.test_images)
+    masks = mnist_ds.random_masks(len(images), *images.shape[1:3], *settings.hole, seed=0)
+    inputs = [x.numpy() for x in generator_inputs(settings, images, masks)]
+    shown = mnist_ds.some_of_each_class(data.test_labels, 2)
+
+    def rows(index):
+        completed = gan.average.predict_on_batch([x[index] for x in inputs])
+        return {
+            "original": images.numpy()[index],
+            "holed": inputs[0][index],
+            "completed": completed,
+        }
+
+    run = utils.train(
+        gan,
+        settings,
+        batches=lambda epoch: mnist_ds.batches(data, settings.batch_size, settings.seed, epoch),
+        picture=lambda caption: visual.frame(rows(shown), caption),
+    )
+    with utils.replacing(run.out / "samples.png") as part:
+        visual.save_figure(part, rows(shown), data.test_labels[shown], "CCGAN: held-out digits")
+    completed = gan.average.predict(inputs, batch_size=500, verbose=0)
+    utils.finish(run, gan.average, classifier.completion_scores(data, masks.numpy(), completed))
+
+
+def complete_files(settings):
+    """--sample: give pictures from files a hole and complete them with the trained generator."""
+    generator = utils.load_generator(settings)
+    image_shape = generator.input_shape[0][1:]
+    settings = dataclasses.replace(settings, low_res=len(generator.inputs) == 3)
+    images = mnist_ds.read_pictures(settings.sample, image_shape)
+    masks = mnist_ds.random_masks(len(images), *image_shape[:2], *settings.hole, settings.seed)
+    inputs = [x.numpy() for x in generator_inputs(settings, images, masks)]
+    completed = generator.predict(inputs, verbose=0)
+    rows = {"original": images, "holed": inputs[0], "completed": completed}
+    utils.save_samples(settings, rows)
+
+
+if __name__ == "__main__":
+    utils.run(main)

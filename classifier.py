@@ -1,0 +1,162 @@
+"""A small digit classifier: the judge of every generator in this repository.
+
+It is trained on real digits only and never sees a generated one. Three things come from it: which
+digit it recognizes in a picture, how far a set of pictures is from the real ones in its features
+(`frechet_distance`), and, by its global average pooling, where in a picture it looks.
+
+    python classifier.py                         train one, into results/classifier
+    python classifier.py --out data/classifier   the command that made the one shipped with the code
+
+Further reading: Network in Network (global average pooling), https://arxiv.org/abs/1312.4400;
+GANs trained by a two time-scale update rule (Frechet distance), https://arxiv.org/abs/1706.08500.
+"""
+
+import dataclasses
+import pathlib
+import time
+
+import utils  # first of all: it quiets TensorFlow's start-up messages
+import keras
+import numpy as np
+
+import mnist_ds
+
+HERE = pathlib.Path(__file__).resolve().parent
+
+
+@dataclasses.dataclass
+class Settings(utils.Settings):
+    out: str = "results/classifier"
+    """folder for NAME.keras and NAME.json, NAME being the data set's"""
+    epochs: int = 8
+    """passes over the training data"""
+    batch_size: int = 128
+    """pictures in a batch"""
+    learning_rate: float = 3e-3
+    """of Adam at the start; falls to 0 along a cosine"""
+
+
+def build_classifier(image_shape, num_classes):
+    """Pictures (n, height, width, channels) in [-1, 1] -> class logits (n, num_classes).
+
+    The output of the layer "features", (n, 64), is what the Frechet distance compares.
+    """
+    x = inputs = keras.Input(image_shape)
+    # Shifted digits are still the same digits: the cheapest way to more training data.
+    x = keras.layers.RandomTranslation(0.08, 0.08, fill_mode="nearest")(x)
+    for filters, pool in ((16, False), (32, True), (64, False), (64, True), (64, False)):
+        x = keras.layers.Conv2D(filters, 3, padding="same", use_bias=False)(x)
+        x = keras.layers.BatchNormalization(momentum=0.9)(x)
+        x = keras.layers.ReLU()(x)
+        if pool:
+            x = keras.layers.MaxPooling2D()(x)
+    x = keras.layers.GlobalAveragePooling2D(name="features")(x)
+    logits = keras.layers.Dense(num_classes, name="logits", dtype="float32")(x)
+    return keras.Model(inputs, logits, name="classifier")
+
+
+class Judge:
+    """The trained classifier of a data set, and what it says of pictures in [-1, 1]."""
+
+    def __init__(self, model):
+        self.model = model
+        outputs = [model.get_layer("features").output, model.output]
+        self.both = keras.Model(model.input, outputs)
+
+    def __call__(self, images):
+        """Pictures (n, height, width, channels) -> features (n, 64), predicted labels (n,)."""
+        features, logits = self.both.predict(images, batch_size=500, verbose=0)
+        return features, logits.argmax(axis=1)
+
+
+def load_judge(data):
+    """The Judge of this mnist_ds.Data, or None if no classifier has been trained for it."""
+    for folder in (HERE / "data" / "classifier", HERE / "results" / "classifier"):
+        path = folder / f"{data.name}.keras"
+        if path.exists():
+            return Judge(keras.saving.load_model(path, compile=False))
+    return None
+
+
+def frechet_distance(a, b):
+    """Frechet distance between two sets of features, (n, d) and (m, d), taken as Gaussians.
+
+    |mean_a - mean_b|^2 + trace(cov_a + cov_b - 2 (cov_a cov_b)^(1/2)), section 2 of the paper
+    above. 0 for equal sets; the fewer pictures, the larger it is for equal distributions.
+    """
+    a, b = a.astype(np.float64), b.astype(np.float64)
+    cov_a, cov_b = np.cov(a, rowvar=False), np.cov(b, rowvar=False)
+    # trace((AB)^(1/2)) = trace((A^(1/2) B A^(1/2))^(1/2)), whose argument is symmetric: no complex
+    # square roots, and rounding can only make an eigenvalue slightly negative.
+    values, vectors = np.linalg.eigh(cov_a)
+    root_a = vectors * np.sqrt(values.clip(0)) @ vectors.T
+    trace_root = np.sqrt(np.linalg.eigvalsh(root_a @ cov_b @ root_a).clip(0)).sum()
+    shift = a.mean(axis=0) - b.mean(axis=0)
+    return float(shift @ shift + np.trace(cov_a) + np.trace(cov_b) - 2 * trace_root)
+
+
+def completion_scores(data, masks, completed):
+    """How good completed pictures are, with what gives the figures their meaning beside them.
+
+    Args:
+        data: a mnist_ds.Data, whose test pictures were completed.
+        masks: (n, height, width, 1), 1 = was visible, 0 = was hidden.
+        completed: (n, height, width, channels) in [-1, 1].
+
+    Returns:
+        hole_psnr: in dB, over all hidden pixels (peak = 2, the width of [-1, 1]). If there is a
+        classifier for the data, also recognised: the share of completed pictures that it takes for
+        what they show, and frechet: their Frechet distance from real training pictures; both also
+        for the holed and for the untouched test pictures, the latter being the best possible.
+    """
+    images = mnist_ds.normalize(data.test_images).numpy()
+    errors = ((completed - images) ** 2).mean(axis=-1, keepdims=True)
+    hole_error = (errors * (1 - masks)).sum() / (1 - masks).sum()
+    scores = {"hole_psnr": float(10 * np.log10(4 / max(hole_error, 1e-12)))}
+    judge = load_judge(data)
+    if judge is None:
+        print(f"score      only PSNR: {data.name} has no classifier yet; classifier.py trains one")
+        return scores
+    reference, _ = judge(mnist_ds.normalize(data.train_images[: len(images)]).numpy())
+    sets = {"": completed, "_holed": images * masks, "_untouched": images}
+    said = {name: judge(pictures) for name, pictures in sets.items()}
+    for name, (_, labels) in said.items():
+        scores[f"recognised{name}"] = float(np.mean(labels == data.test_labels))
+    for name, (features, _) in said.items():
+        scores[f"frechet{name}"] = frechet_distance(features, reference)
+    return scores
+
+
+def main():
+    settings = utils.parse(Settings, __doc__)
+    data = mnist_ds.load(settings.data)
+    path = utils.folder(settings.out) / f"{data.name}.keras"
+    if path.exists() and not settings.fresh:
+        raise utils.BadInput(f"--out {settings.out}: {path} is there; --fresh trains it again")
+    steps = utils.start(settings, data)
+    model = build_classifier(data.image_shape, data.num_classes)
+    schedule = keras.optimizers.schedules.CosineDecay(settings.learning_rate, max(1, steps))
+    model.compile(
+        keras.optimizers.Adam(schedule),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+    )
+    began = time.perf_counter()
+    for epoch in range(settings.epochs):
+        batches = mnist_ds.batches(data, settings.batch_size, settings.seed, epoch)
+        batches = batches.take(settings.steps_per_epoch or -1)
+        model.fit(batches, initial_epoch=epoch, epochs=epoch + 1, verbose=2)
+    seconds = time.perf_counter() - began
+
+    predicted = Judge(model)(mnist_ds.normalize(data.test_images).numpy())[1]
+    accuracy = float(np.mean(predicted == data.test_labels))
+    with utils.replacing(path) as part:  # as a new, uncompiled model: without Adam's averages
+        keras.Model(model.input, model.output).save(part)
+    settings_used = {"settings": dataclasses.asdict(settings)}
+    scores = {"test_accuracy": accuracy, "train_seconds": round(seconds, 1)}
+    utils.write_json(path.with_suffix(".json"), scores | settings_used)
+    print(f"{path}: test accuracy {accuracy:.2%} after {seconds:.0f} s of training")
+
+
+if __name__ == "__main__":
+    utils.run(main)

@@ -1,0 +1,261 @@
+"""Pictures, labels and random holes: everything that the scripts feed to their networks.
+
+Pictures are kept as uint8 (n, height, width, channels) and become float32 in [-1, 1] only inside
+the `tf.data` pipeline. A mask has the shape (n, height, width, 1): 1 = visible, 0 = hidden.
+"""
+
+import dataclasses
+import os
+import pathlib
+import re
+import warnings
+import zipfile
+
+import utils  # first of all: it quiets TensorFlow's start-up messages
+import keras
+import numpy as np
+import tensorflow as tf
+from PIL import Image, ImageOps
+
+HERE = pathlib.Path(__file__).resolve().parent
+
+
+@dataclasses.dataclass
+class Data:
+    """A labelled set of pictures: uint8 (n, height, width, channels), integer labels (n,)."""
+
+    name: str
+    train_images: np.ndarray
+    train_labels: np.ndarray
+    test_images: np.ndarray
+    test_labels: np.ndarray
+
+    @property
+    def image_shape(self):
+        """(height, width, channels)."""
+        return self.train_images.shape[1:]
+
+    @property
+    def num_classes(self):
+        return int(max(self.train_labels.max(), self.test_labels.max())) + 1
+
+    def __str__(self):
+        height, width, channels = self.image_shape
+        return (
+            f"{self.name}: {len(self.train_images):,} training and {len(self.test_images):,} test "
+            f"pictures, {height}x{width}x{channels}, {self.num_classes} classes"
+        )
+
+
+# ------------------------------------------------------------------------------------------ loading
+
+
+def load(data="mnist"):
+    """Load pictures: "mnist" (shipped), the path of an .npz file, or a tensorflow-datasets name.
+
+    An .npz file has the layout of Keras's own mnist.npz: `x_train`, `y_train`, `x_test`, `y_test`,
+    pictures uint8 (n, height, width) or (n, height, width, channels).
+    Raises utils.BadInput if there is no such data, or it is malformed.
+    """
+    if data == "mnist":
+        return load_npz(HERE / "data" / "mnist.npz", name="mnist")
+    if data.endswith(".npz") or os.sep in data or os.path.exists(data):
+        return load_npz(pathlib.Path(data))
+    return load_tfds(data)
+
+
+def load_npz(path, name=None):
+    """Read an .npz file of pictures and labels (see `load`); never unpickles anything."""
+    need = "an .npz file with x_train, y_train, x_test, y_test, as data/mnist.npz is laid out"
+    if not path.is_file():
+        raise utils.BadInput(f"--data {path}: no such file; give {need}, or the name of a data set")
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = [file[key] for key in ("x_train", "y_train", "x_test", "y_test")]
+    except KeyError as error:
+        raise utils.BadInput(f"--data {path}: {error.args[0]}; give {need}") from None
+    except (ValueError, TypeError, OSError, EOFError, zipfile.BadZipFile) as error:
+        reason = "it holds pickled objects" if "pickle" in str(error) else "it cannot be read"
+        raise utils.BadInput(f"--data {path}: {reason}; give {need}") from None
+    return checked(name or path.stem, *arrays, source=f"--data {path}")
+
+
+def load_tfds(name):
+    """Load an image data set of tensorflow-datasets by its name, downloading it if need be.
+
+    `TFDS_DATA_DIR` says where prepared data sets are kept.
+    """
+    try:
+        import tensorflow_datasets as tfds  # slow and heavy: only for those who ask for it
+
+        known = tfds.list_builders(with_community_datasets=False)
+        builder = tfds.builder(name) if re.split("[/:]", name)[0] in known else None
+    except ImportError as error:
+        raise utils.BadInput(
+            f"--data {name}: no such file, and to load a data set by this name tensorflow-datasets "
+            f"is needed ({error}); python -m pip install -r requirements.txt"
+        ) from None
+    except Exception as error:  # of the name's version or configuration
+        reason = " ".join(str(error).split())[:200]
+        raise utils.BadInput(f"--data {name}: {reason}; give the name alone") from None
+    if builder is None:
+        raise utils.BadInput(
+            f"--data {name}: neither a file nor a data set of tensorflow-datasets; give 'mnist', "
+            "an .npz file, or a name such as fashion_mnist, kmnist or cifar10"
+        )
+    if not builder.data_path.exists():
+        check_download(builder)
+    try:
+        builder.download_and_prepare()
+        parts = builder.as_dataset(split=["train", "test"], batch_size=-1, as_supervised=True)
+        (x_train, y_train), (x_test, y_test) = (tfds.as_numpy(part) for part in parts)
+    except Exception as error:  # tfds raises whatever its readers and downloaders raise
+        reason = " ".join(str(error).split())[:200]
+        raise utils.BadInput(
+            f"--data {name}: tensorflow-datasets could not give labelled pictures with a train and "
+            f"a test part ({reason}); try another data set"
+        ) from None
+    return checked(name, x_train, y_train, x_test, y_test, source=f"--data {name}")
+
+
+def check_download(builder, seconds=5):
+    """Fail at once when the first file of a data set cannot be reached; tfds takes minutes."""
+    import requests  # comes with tensorflow-datasets
+
+    url = next(iter(builder.url_infos), None)
+    if url is None:
+        return
+    try:
+        requests.get(url, stream=True, timeout=seconds).raise_for_status()
+    except (requests.RequestException, OSError) as error:
+        raise utils.BadInput(
+            f"--data {builder.name}: not yet on this machine, and {url} cannot be reached "
+            f"({type(error).__name__}); use --data mnist (shipped), or bring an .npz file"
+        ) from None
+
+
+def checked(name, x_train, y_train, x_test, y_test, source):
+    """Return a Data of these arrays, or say what is wrong with them."""
+    images, labels = [x_train, x_test], [y_train, y_test]
+    for x, y in zip(images, labels, strict=True):
+        if (
+            x.dtype != np.uint8
+            or x.ndim not in (3, 4)
+            or (x.ndim == 4 and x.shape[3] not in (1, 3))
+        ):
+            raise utils.BadInput(
+                f"{source}: pictures of shape {x.shape} and type {x.dtype}; expected uint8 "
+                "(n, height, width), or (n, height, width, 1 or 3)"
+            )
+        if len(x) == 0 or y.shape != (len(x),) or y.dtype.kind not in "iu" or y.min() < 0:
+            raise utils.BadInput(
+                f"{source}: {len(x)} pictures with labels of shape {y.shape} and type {y.dtype}; "
+                "expected one whole number >= 0 for each picture, and at least one picture"
+            )
+    x_train, x_test = (x if x.ndim == 4 else x[..., np.newaxis] for x in images)
+    if x_train.shape[1:] != x_test.shape[1:]:
+        raise utils.BadInput(
+            f"{source}: training pictures of shape {x_train.shape[1:]}, test pictures of shape "
+            f"{x_test.shape[1:]}; make them the same"
+        )
+    return Data(name, x_train, y_train.astype(np.int32), x_test, y_test.astype(np.int32))
+
+
+def read_pictures(paths, image_shape):
+    """Picture files of any size and mode -> float32 (n, *image_shape) in [-1, 1].
+
+    Turned as their camera says, transparency filled with white, padded to a square with the colour
+    of their border, resized with antialiasing. For grey data, dark digits on light paper become
+    light on dark, as MNIST has them. Raises utils.BadInput for a file that is not a picture.
+    """
+    return np.stack([read_picture(path, image_shape) for path in paths])
+
+
+def read_picture(path, image_shape):
+    """One picture file -> float32 image_shape in [-1, 1]; see `read_pictures`."""
+    try:
+        with warnings.catch_warnings(action="ignore"), Image.open(path) as file:
+            picture = ImageOps.exif_transpose(file)
+            picture.load()
+    except FileNotFoundError:
+        raise utils.BadInput(f"{path}: no such file; give picture files (PNG, JPEG, ...)") from None
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        reason = " ".join(str(error).split())
+        raise utils.BadInput(
+            f"{path}: not a picture that can be read ({reason}); give PNG, JPEG, ... files"
+        ) from None
+    if picture.mode[0] in "IF":  # 16 bits and more: convert() would clip them at 255
+        values = np.asarray(picture, np.float64)
+        picture = Image.fromarray(np.uint8(values / (257 if values.max() > 255 else 1)))
+    paper = Image.new("RGBA", picture.size, "white")
+    picture = Image.alpha_composite(paper, picture.convert("RGBA"))
+    height, width, channels = image_shape
+    picture = picture.convert("L" if channels == 1 else "RGB")
+    pixels = np.asarray(picture)
+    edge = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+    border = np.median(edge, axis=0).astype(int)
+    colour = int(border) if channels == 1 else tuple(border.tolist())
+    picture = ImageOps.pad(picture, (width, height), Image.Resampling.LANCZOS, color=colour)
+    if channels == 1 and border > 127:
+        picture = ImageOps.invert(picture)
+    return np.asarray(picture, np.float32).reshape(image_shape) / 127.5 - 1
+
+
+def some_of_each_class(labels, count):
+    """Indices of the first `count` pictures of every class: all the first ones, then the second."""
+    firsts = [np.flatnonzero(labels == label)[:count] for label in np.unique(labels)]
+    return np.array([index[k] for k in range(count) for index in firsts if k < len(index)])
+
+
+# ---------------------------------------------------------------------------------------- pipelines
+
+
+def normalize(images):
+    """uint8 [0, 255] -> float32 [-1, 1], the range of tanh, in which the generators answer."""
+    return tf.cast(images, tf.float32) / 127.5 - 1.0
+
+
+def batches(data, batch_size, seed=0, epoch=0):
+    """One epoch of training data, as `(images, labels)`: float32 in [-1, 1] and int32.
+
+    Shuffled over the whole set, in an order that depends on (seed, epoch) alone: a run that goes on
+    after a break sees the same batches as one that never stopped. The last, smaller batch is left
+    out, for a second batch size would make every step function trace again.
+    """
+    count = len(data.train_images)
+    with tf.device("CPU"):
+        images, labels = tf.constant(data.train_images), tf.constant(data.train_labels)
+    order = tf.data.Dataset.range(count).shuffle(count, seed=1_000_003 * seed + epoch)
+    order = order.batch(batch_size, drop_remainder=True)
+    return order.map(
+        lambda index: (normalize(tf.gather(images, index)), tf.gather(labels, index))
+    ).prefetch(tf.data.AUTOTUNE)
+
+
+# -------------------------------------------------------------------------------------------- masks
+
+
+def random_masks(count, height, width, smallest, largest, seed):
+    """Square holes, one per picture: float32 (count, height, width, 1), 1 = visible, 0 = hidden.
+
+    The side is uniform over smallest..largest inclusive, and every position at which the whole hole
+    lies inside the picture is equally likely, for the rows and the columns independently.
+
+    Args:
+        count, height, width: of the pictures; `count` may be a tensor.
+        smallest, largest: sides of the hole in pixels, 1 <= smallest <= largest <= height, width.
+        seed: a `keras.random.SeedGenerator`, which makes fresh masks at every call (also inside a
+            `tf.function`), or an int, which makes the same ones again.
+    """
+    draw = keras.random.uniform((count, 3), dtype="float32", seed=seed)
+    side = smallest + tf.floor(draw[:, 0] * (largest - smallest + 1))
+    top = tf.floor(draw[:, 1] * (height - side + 1))
+    left = tf.floor(draw[:, 2] * (width - side + 1))
+
+    def inside(start, length):  # (count, length): does this row (or column) cross the hole?
+        position = tf.range(length, dtype=tf.float32)[tf.newaxis]
+        start, end = start[:, tf.newaxis], (start + side)[:, tf.newaxis]
+        return (position >= start) & (position < end)
+
+    hidden = inside(top, height)[:, :, tf.newaxis] & inside(left, width)[:, tf.newaxis, :]
+    return 1.0 - tf.cast(hidden, tf.float32)[..., tf.newaxis]

@@ -1,0 +1,132 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import gan_cnn
+from conftest import ROOT
+
+
+@pytest.fixture
+def reference():
+    with np.load(ROOT / "tests" / "data" / "instance_norm.npz") as file:
+        return dict(file)
+
+
+def apply_layer(reference):
+    """Our layer on the reference's inputs: outputs, and gradients of inputs, gamma and beta."""
+    layer = gan_cnn.InstanceNormalization()
+    layer.build(reference["inputs"].shape)
+    layer.gamma.assign(reference["gamma"])
+    layer.beta.assign(reference["beta"])
+    inputs = tf.constant(reference["inputs"])
+    with tf.GradientTape() as tape:
+        tape.watch(inputs)
+        outputs = layer(inputs)
+        loss = tf.reduce_sum(outputs * reference["upstream"])
+    weights = [inputs, layer.gamma.value, layer.beta.value]
+    return outputs.numpy(), [gradient.numpy() for gradient in tape.gradient(loss, weights)]
+
+
+def test_instance_normalization_equals_tensorflow_addons(reference):
+    outputs, gradients = apply_layer(reference)
+    np.testing.assert_allclose(outputs, reference["outputs"], atol=2e-5)
+    for name, gradient in zip(("inputs", "gamma", "beta"), gradients, strict=True):
+        np.testing.assert_allclose(gradient, reference[f"gradient_{name}"], rtol=1e-4, atol=1e-4)
+
+
+def test_instance_normalization_equals_numpy(reference):
+    x = reference["inputs"].astype(np.float64)
+    mean, variance = x.mean(axis=(1, 2), keepdims=True), x.var(axis=(1, 2), keepdims=True)
+    expected = (x - mean) / np.sqrt(variance + 1e-3) * reference["gamma"] + reference["beta"]
+    np.testing.assert_allclose(apply_layer(reference)[0], expected, atol=2e-5)
+    # One value, worked out by hand from the definition.
+    pixels = x[1, :, :, 2]
+    one = (pixels[3, 4] - pixels.sum() / 63) / np.sqrt(
+        (pixels**2).sum() / 63 - (pixels.sum() / 63) ** 2 + 1e-3
+    )
+    one = one * reference["gamma"][2] + reference["beta"][2]
+    assert apply_layer(reference)[0][1, 3, 4, 2] == pytest.approx(one, abs=2e-5)
+
+
+def test_instance_normalization_treats_every_picture_alone(reference):
+    layer = gan_cnn.InstanceNormalization()
+    together = layer(reference["inputs"])
+    alone = layer(reference["inputs"][1:2])
+    np.testing.assert_allclose(together[1:2], alone, atol=1e-5)
+
+
+def test_instance_normalization_refuses_dense_input():
+    with pytest.raises(ValueError, match="needs at least one axis of pixels"):
+        gan_cnn.InstanceNormalization()(np.ones((4, 8), np.float32))
+
+
+def test_instance_normalization_round_trip(tmp_path):
+    inputs = keras.Input((6, 6, 3))
+    model = keras.Model(inputs, gan_cnn.InstanceNormalization(epsilon=0.5)(inputs))
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    x = np.random.default_rng(0).normal(size=(2, 6, 6, 3)).astype(np.float32)
+    np.testing.assert_array_equal(loaded(x), model(x))
+    assert loaded.layers[1].epsilon == 0.5
+
+
+@pytest.mark.parametrize("norm", ["instance", "batch", None])
+@pytest.mark.parametrize("image_shape", [(28, 28, 2), (32, 20, 3)])
+def test_img2img_shape_and_range(norm, image_shape):
+    network = gan_cnn.mnist_uni_img2img(image_shape, channels=1, norm=norm)
+    outputs = network(100 * tf.random.normal((3, *image_shape))).numpy()
+    assert outputs.shape == (3, *image_shape[:2], 1)
+    assert outputs.dtype == np.float32
+    assert np.abs(outputs).max() <= 1
+    layers = {type(layer).__name__ for layer in network.layers}
+    assert ("InstanceNormalization" in layers) == (norm == "instance")
+    assert ("BatchNormalization" in layers) == (norm == "batch")
+
+
+def test_img2img_refuses_unknown_norm_and_odd_sizes():
+    with pytest.raises(ValueError, match="'layer'"):
+        gan_cnn.mnist_uni_img2img((28, 28, 1), norm="layer")
+    with pytest.raises(ValueError, match="27x28"):
+        gan_cnn.mnist_uni_img2img((27, 28, 1))
+
+
+def test_every_output_pixel_sees_the_whole_picture():
+    network = gan_cnn.mnist_uni_img2img((28, 28, 1), norm=None)
+    x = tf.random.normal((1, 28, 28, 1))
+    for row, column in ((0, 0), (27, 27), (13, 5)):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            pixel = network(x)[0, row, column, 0]
+        assert np.all(tape.gradient(pixel, x).numpy() != 0)
+
+
+def test_discriminator_features_use_randomness_only_in_training():
+    network = gan_cnn.mnist_uni_disc_cnn((28, 28, 1))
+    x = tf.random.normal((4, 28, 28, 1))
+    still = network(x, training=False)
+    assert still.shape == (4, 128)
+    np.testing.assert_array_equal(still, network(x, training=False))
+    assert np.abs(network(x, training=True) - network(x, training=True)).max() > 0
+
+
+def test_mixed_precision_gives_float32_outputs():
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    network = gan_cnn.mnist_uni_img2img((28, 28, 1))
+    assert network(tf.zeros((1, 28, 28, 1))).dtype == tf.float32
+    assert network.layers[1].compute_dtype == "bfloat16"
+    copy = gan_cnn.float32_copy(lambda: gan_cnn.mnist_uni_img2img((28, 28, 1)))
+    assert {layer.compute_dtype for layer in copy.layers} == {"float32"}
+    assert keras.config.dtype_policy().name == "mixed_bfloat16"
+
+
+def test_average_moves_towards_the_weights():
+    network, average = (keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)]) for _ in "ab")
+    network.set_weights([np.ones((1, 1)), np.ones(1)])
+    average.set_weights([np.zeros((1, 1)), np.zeros(1)])
+    gan_cnn.update_average(average, network, step=0)
+    assert average.weights[0].numpy().item() == pytest.approx(0.9)  # keeps 1 / 10 at first
+    average.set_weights([np.zeros((1, 1)), np.zeros(1)])
+    gan_cnn.update_average(average, network, step=10**6, decay=0.999)
+    assert average.weights[0].numpy().item() == pytest.approx(0.001, rel=1e-3)
+    assert network.weights[0].numpy().item() == 1
