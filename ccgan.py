@@ -12,7 +12,7 @@ Deliberate differences from the paper:
  3. Every training picture has its label; the paper also learns from many unlabelled ones.
  4. The generator is trained, too, to make its completions classifiable as their digit.
  5. The hole is a square of random side and place; the paper's has one size.
- 6. One dense layer sees the whole picture; no batch norm, but instance norm, in the generator only.
+ 6. In the generator a dense layer sees the whole picture; the discriminator has no batch norm.
  7. Pictures and scores come from a moving average of the generator's weights.
 """
 
@@ -30,41 +30,23 @@ import visual
 
 
 @dataclasses.dataclass
-class Settings(utils.Settings):
+class Settings(mnist_ds.HoleSettings):
     out: str = "results/ccgan"
     """folder for everything that the run writes"""
-    epochs: int = 10
+    epochs: int = 9
     """stretches of training, with a picture after each"""
     steps_per_epoch: int = 300
     """training steps in an epoch, a third of all digits; 0 = as many as there are whole batches"""
-    hole: tuple[int, int] = (10, 16)
-    """smallest and largest side of the square hole, in pixels"""
     labels: bool = True
     """tell the networks which digit a picture shows; without, only real or completed counts"""
     low_res: bool = False
     """give the generator the original at a quarter of its size as a hint"""
-    norm: Literal["instance", "batch", None] = "batch"
+    norm: Literal["instance", "batch", None] = "instance"
     """normalization in the generator"""
     g_learning_rate: float = 1e-3
     """of the generator's Adam at the start; falls to 0 along a straight line"""
     d_learning_rate: float = 5e-4
     """of the discriminator's; smaller, or it wins before the generator has learnt anything"""
-    beta_1: float = 0.5
-    """of both Adams: with the default 0.9 the two networks chase each other in circles"""
-
-    def check(self):
-        super().check()
-        smallest, largest = self.hole
-        hole = f"{smallest} {largest}"
-        utils.require(1 <= smallest <= largest, "--hole", hole, "1 <= smallest <= largest side")
-
-    def check_shape(self, image_shape):
-        """Raise utils.BadInput for a hole that does not fit into (height, width, channels)."""
-        side = min(image_shape[:2])
-        hole = f"{self.hole[0]} {self.hole[1]}"
-        utils.require(
-            self.hole[1] <= side, "--hole", hole, f"sides of at most {side} pixels, the picture's"
-        )
 
 
 def build_generator(settings, image_shape):
@@ -109,14 +91,9 @@ class CCGAN(keras.Model):
         self.settings = settings
         self.generator = build_generator(settings, image_shape)
         self.discriminator = build_discriminator(settings, image_shape, num_classes)
-        self.average = gan_cnn.float32_copy(lambda: build_generator(settings, image_shape))
-        self.average.set_weights(self.generator.get_weights())
-        self.g_optimizer = utils.adam(
-            self.generator, settings.g_learning_rate, settings.beta_1, steps
-        )
-        self.d_optimizer = utils.adam(
-            self.discriminator, settings.d_learning_rate, settings.beta_1, steps
-        )
+        self.average = gan_cnn.averaged(self.generator, build_generator, settings, image_shape)
+        self.g_optimizer = utils.adam(self.generator, settings.g_learning_rate, steps)
+        self.d_optimizer = utils.adam(self.discriminator, settings.d_learning_rate, steps)
         self.real_loss = keras.losses.BinaryCrossentropy(from_logits=True)
         self.digit_loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         self.random = keras.random.SeedGenerator(settings.seed)
@@ -162,51 +139,42 @@ class CCGAN(keras.Model):
         }
 
 
+def complete(generator, settings, images, masks):
+    """Whole pictures and masks -> {"original", "holed", "completed"}: pictures, side by side."""
+    inputs = generator_inputs(settings, images, masks)
+    completed = generator.predict(inputs, batch_size=500, verbose=0)
+    return {"original": images, "holed": images * masks, "completed": completed}
+
+
 def main():
     settings = utils.parse(Settings, __doc__)
     if settings.sample:
-        return complete_files(settings)
+        return sample(settings)
     data = mnist_ds.load(settings.data)
     steps = utils.start(settings, data)
     gan = CCGAN(settings, data.image_shape, data.num_classes, steps)
 
-    # Held-out digits and holes: the same in every run, and for the frames in every epoch.
-    images = mnist_ds.normalize(data.test_images)
-    masks = mnist_ds.random_masks(len(images), *images.shape[1:3], *settings.hole, seed=0)
-    inputs = [x.numpy() for x in generator_inputs(settings, images, masks)]
+    # Held-out digits and holes, the same in every run; in the frames some of each class.
+    images, masks = mnist_ds.held_out_holes(data, settings.hole)
     shown = mnist_ds.some_of_each_class(data.test_labels, 2)
 
-    def rows(index):
-        completed = gan.average.predict_on_batch([x[index] for x in inputs])
-        return {
-            "original": images.numpy()[index],
-            "holed": inputs[0][index],
-            "completed": completed,
-        }
+    def rows():
+        return complete(gan.average, settings, images[shown], masks[shown])
 
-    run = utils.train(
-        gan,
-        settings,
-        batches=lambda epoch: mnist_ds.batches(data, settings.batch_size, settings.seed, epoch),
-        picture=lambda caption: visual.frame(rows(shown), caption),
-    )
-    with utils.replacing(run.out / "samples.png") as part:
-        visual.save_figure(part, rows(shown), data.test_labels[shown], "CCGAN: held-out digits")
-    completed = gan.average.predict(inputs, batch_size=500, verbose=0)
-    utils.finish(run, gan.average, classifier.completion_scores(data, masks.numpy(), completed))
+    batches = mnist_ds.epochs(data, settings)
+    run = utils.train(gan, settings, batches, lambda caption: visual.frame(rows(), caption))
+    completed = complete(gan.average, settings, images, masks)["completed"]
+    scores = classifier.completion_scores(data, masks, completed)
+    utils.finish(run, gan.average, scores, rows(), data.test_labels[shown])
 
 
-def complete_files(settings):
+def sample(settings):
     """--sample: give pictures from files a hole and complete them with the trained generator."""
     generator = utils.load_generator(settings)
-    image_shape = generator.input_shape[0][1:]
     settings = dataclasses.replace(settings, low_res=len(generator.inputs) == 3)
-    images = mnist_ds.read_pictures(settings.sample, image_shape)
-    masks = mnist_ds.random_masks(len(images), *image_shape[:2], *settings.hole, settings.seed)
-    inputs = [x.numpy() for x in generator_inputs(settings, images, masks)]
-    completed = generator.predict(inputs, verbose=0)
-    rows = {"original": images, "holed": inputs[0], "completed": completed}
-    utils.save_samples(settings, rows)
+    images = mnist_ds.read_pictures(settings.sample, generator.output_shape[1:])
+    masks = mnist_ds.holes_for(images, settings.hole, settings.seed)
+    utils.save_samples(settings, complete(generator, settings, images, masks))
 
 
 if __name__ == "__main__":

@@ -53,9 +53,9 @@ def mnist_uni_img2img(image_shape, channels=1, norm="instance", name="img2img"):
     """Picture to picture: two strided convolutions down, a look at the whole, and up again.
 
     28x28 -> 14x14x64 -> 7x7x128 -> 256 -> 7x7x64 -> 14x14x64 -> 28x28 for MNIST; any height and
-    width divisible by 4 will do. The 256 numbers in the middle see every pixel: with convolutions
-    alone a pixel of the output sees 34x34 pixels at most, too few to know what the whole picture
-    shows from one of its corners.
+    width divisible by 4 will do. The 256 numbers in the middle see every pixel: with the
+    convolutions alone each pixel of the output would see 18x18 pixels of the input, and nothing
+    would know what the picture as a whole shows.
 
     Args:
         image_shape: (height, width, channels) of the input.
@@ -106,13 +106,16 @@ def mnist_uni_disc_cnn(image_shape, name="disc_cnn"):
     return keras.Model(inputs, x, name=name)
 
 
-def float32_copy(build):
-    """`build()` once more, all of it in float32 whatever the run's precision: for averages.
+def averaged(network, build, *args):
+    """`build(*args)` once more, with the weights of `network`: where their average is kept.
 
-    What is saved then runs on every machine, also on those that are slow or fail in bfloat16.
+    In float32 whatever the run's precision: what is saved then runs on every machine, also on those
+    that are slow or fail in bfloat16.
     """
     with utils.dtype_policy("float32"):
-        return build()
+        average = build(*args)
+    average.set_weights(network.get_weights())
+    return average
 
 
 def update_average(average, network, step, decay=0.999):

@@ -86,8 +86,10 @@ def load_tfds(name):
     `TFDS_DATA_DIR` says where prepared data sets are kept.
     """
     try:
+        import absl.logging
         import tensorflow_datasets as tfds  # slow and heavy: only for those who ask for it
 
+        absl.logging.set_verbosity(absl.logging.ERROR)  # it warns of its own inner workings
         known = tfds.list_builders(with_community_datasets=False)
         builder = tfds.builder(name) if re.split("[/:]", name)[0] in known else None
     except ImportError as error:
@@ -107,8 +109,9 @@ def load_tfds(name):
         check_download(builder)
     try:
         builder.download_and_prepare()
-        parts = builder.as_dataset(split=["train", "test"], batch_size=-1, as_supervised=True)
-        (x_train, y_train), (x_test, y_test) = (tfds.as_numpy(part) for part in parts)
+        parts = builder.as_dataset(split=["train", "test"], as_supervised=True)
+        batches = [zip(*tfds.as_numpy(part.batch(1000)), strict=True) for part in parts]
+        (x_train, y_train), (x_test, y_test) = (map(np.concatenate, part) for part in batches)
     except Exception as error:  # tfds raises whatever its readers and downloaders raise
         reason = " ".join(str(error).split())[:200]
         raise utils.BadInput(
@@ -232,6 +235,11 @@ def batches(data, batch_size, seed=0, epoch=0):
     ).prefetch(tf.data.AUTOTUNE)
 
 
+def epochs(data, settings):
+    """The `batches` of these settings as a function of the epoch, as `utils.train` wants them."""
+    return lambda epoch: batches(data, settings.batch_size, settings.seed, epoch)
+
+
 # -------------------------------------------------------------------------------------------- masks
 
 
@@ -259,3 +267,34 @@ def random_masks(count, height, width, smallest, largest, seed):
 
     hidden = inside(top, height)[:, :, tf.newaxis] & inside(left, width)[:, tf.newaxis, :]
     return 1.0 - tf.cast(hidden, tf.float32)[..., tf.newaxis]
+
+
+@dataclasses.dataclass
+class HoleSettings(utils.Settings):
+    """The settings of a script that fills holes."""
+
+    hole: tuple[int, int] = (10, 16)
+    """smallest and largest side of the square hole, in pixels"""
+
+    def check(self):
+        super().check()
+        smallest, largest = self.hole
+        expected = "two sides in pixels, 1 <= smallest <= largest"
+        utils.require(1 <= smallest <= largest, "--hole", f"{smallest} {largest}", expected)
+
+    def check_shape(self, image_shape):
+        super().check_shape(image_shape)
+        side = min(image_shape[:2])
+        expected = f"sides of at most {side} pixels, the picture's"
+        utils.require(self.hole[1] <= side, "--hole", f"{self.hole[0]} {self.hole[1]}", expected)
+
+
+def holes_for(images, hole, seed):
+    """Masks for these pictures, float32 NumPy (n, height, width, 1): the same for the same seed."""
+    return random_masks(len(images), *images.shape[1:3], *hole, seed).numpy()
+
+
+def held_out_holes(data, hole):
+    """Test pictures in [-1, 1] and their masks: by these all completions are shown and scored."""
+    images = normalize(data.test_images).numpy()
+    return images, holes_for(images, hole, seed=0)

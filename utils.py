@@ -107,7 +107,7 @@ def require(true, option, value, expected):
 
 
 def parse(settings_class, doc, args=None):
-    """The settings from the command line (or from the list `args`), checked.
+    """The settings from the command line (or from the list `args`); a script's are checked.
 
     Raises BadInput for anything that cannot be taken; `--help` prints and exits with 0.
     """
@@ -123,7 +123,8 @@ def parse(settings_class, doc, args=None):
         lines = [line.strip("│ ") for line in said.getvalue().splitlines()[1:]]
         rule = next((i for i, line in enumerate(lines) if set(line) <= set("─╰╯")), len(lines))
         raise BadInput(f"{' '.join(lines[:rule])}; see python {program} --help") from None
-    settings.check()
+    if isinstance(settings, Settings):
+        settings.check()
     return settings
 
 
@@ -143,7 +144,7 @@ def run(main):
         sys.exit(130)
 
 
-# ----------------------------------------------------------------------------- seeds and precision
+# ------------------------------------------------------------------------------ seeds and precision
 
 
 def bfloat16_pays():
@@ -315,13 +316,15 @@ def open_run(settings):
     return out
 
 
-# ---------------------------------------------------------------------------------------- training
+# ----------------------------------------------------------------------------------------- training
 
 
-def adam(network, learning_rate, beta_1, steps):
+def adam(network, learning_rate, steps, beta_1=0.5):
     """An Adam of its own for one network; the learning rate falls to 0 in a line over `steps`.
 
-    Built at once: an optimizer that makes its slots in the first step traces that step twice.
+    beta_1 = 0.5 as in DCGAN: with the default 0.9 two networks that train against each other swing
+    back and forth. Built at once, for an optimizer that makes its slots in the first step traces
+    that step twice.
     """
     schedule = keras.optimizers.schedules.PolynomialDecay(learning_rate, max(1, steps), 0.0)
     optimizer = keras.optimizers.Adam(schedule, beta_1=beta_1)
@@ -486,17 +489,20 @@ def frame_paths(out):
     return sorted((out / "frames").glob("[0-9]*.png"), key=lambda path: int(path.stem))
 
 
-def finish(run, generator, scores):
-    """Save the generator, the loss curves and the scores of a finished run, and say how it went.
+def finish(run, generator, scores, rows, names):
+    """Save the generator, figures and scores of a finished run, and say how it went.
 
     Args:
         run: what `train` gave back.
         generator: the keras.Model to save.
         scores: {name: figure}.
+        rows, names: of the samples, as visual.save_figure takes them.
     """
     out = run.out
     with replacing(out / "generator.keras") as part:
         generator.save(part)
+    with replacing(out / "samples.png") as part:
+        visual.save_figure(part, rows, names)
     if run.history:
         with replacing(out / "losses.png") as part:
             visual.save_losses(part, run.history)
@@ -513,7 +519,7 @@ def finish(run, generator, scores):
             print(f"written    {out / name}")
 
 
-# ---------------------------------------------------------------------------------------- sampling
+# ----------------------------------------------------------------------------------------- sampling
 
 
 def load_generator(settings):
@@ -536,5 +542,5 @@ def save_samples(settings, rows):
     out = folder(settings.out)
     names = [pathlib.Path(file).name for file in settings.sample]
     with replacing(out / "sampled.png") as part:
-        visual.save_figure(part, rows, names, "")
+        visual.save_figure(part, rows, names)
     print(f"results    {out / 'sampled.png'}")

@@ -81,7 +81,7 @@ def save_gif(path, frames, seconds=0.6, last_seconds=3.0):
     imageio.imwrite(path, pictures, extension=".gif", duration=milliseconds, loop=0)
 
 
-def save_figure(path, rows, names, title, columns=20):
+def save_figure(path, rows, names, columns=20):
     """A large labelled figure: a named row for each set of pictures, a name above each column.
 
     Args:
@@ -93,7 +93,7 @@ def save_figure(path, rows, names, title, columns=20):
     count = len(names)
     columns = min(columns, count)
     starts = range(0, count, columns)
-    size = (0.8 * columns + 1.2, (0.85 * len(rows) + 0.2) * len(starts) + 0.5 * bool(title))
+    size = (0.8 * columns + 1.2, (0.85 * len(rows) + 0.2) * len(starts))
     figure = matplotlib.figure.Figure(figsize=size, dpi=120, layout="constrained")
     axes = iter(figure.subplots(len(rows) * len(starts), 1, squeeze=False)[:, 0])
     for start in starts:
@@ -110,7 +110,6 @@ def save_figure(path, rows, names, title, columns=20):
             ax.set_xticks([cell * (k + 0.5) for k in range(len(shown))], shown)
             ax.tick_params(length=0, top=False, labeltop=i == 0, labelbottom=False)
             ax.spines[:].set_visible(False)
-    figure.suptitle(title)
     figure.savefig(path)
 
 

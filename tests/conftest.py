@@ -9,8 +9,9 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-import utils  # first of all: it quiets TensorFlow's start-up messages
+import utils  # noqa: F401, first of all: it quiets TensorFlow's start-up messages
 import keras
+import numpy as np
 import tensorflow as tf
 
 import mnist_ds
@@ -76,28 +77,41 @@ def smoke(out, epochs=2, steps=4):
     return ["--epochs", epochs, "--steps-per-epoch", steps, "--batch-size", 8, "--out", out]
 
 
-def smoke_float32(out, epochs=2, steps=4):
-    return [*smoke(out, epochs, steps), "--precision", "float32"]
+def smoke_float32(out, *more):
+    """A smoke run of three epochs whose figures can be compared to the bit."""
+    return [*smoke(out, epochs=3), "--precision", "float32", *more]
+
+
+@pytest.fixture(scope="session")
+def small_data(data, tmp_path_factory):
+    """A file of few digits, for which there is no classifier: its runs end without scoring."""
+    path = tmp_path_factory.mktemp("data") / "small.npz"
+    parts = {
+        "train": (data.train_images, data.train_labels),
+        "test": (data.test_images, data.test_labels),
+    }
+    arrays = {}
+    for part, (images, labels) in parts.items():
+        arrays |= {f"x_{part}": images[:200], f"y_{part}": labels[:200]}
+    np.savez(path, **arrays)
+    return path
 
 
 @pytest.fixture(scope="session")
 def finished_runs(tmp_path_factory):
-    """script name -> the folder of a finished smoke run, made when first asked for."""
-    folders = {}
+    """(script name, more options) -> folder and process of a smoke run, made when first wanted."""
+    runs = {}
 
-    def finished(name):
-        if name not in folders:
+    def finished(name, *more):
+        if (name, *more) not in runs:
             out = tmp_path_factory.mktemp(name) / "run"
-            process = run_script(name, *smoke_float32(out, epochs=3), cwd=out.parent)
+            process = run_script(name, *smoke_float32(out, *more), cwd=out.parent)
             assert process.returncode == 0, process.stderr
-            folders[name] = (out, process)
-        return folders[name]
+            runs[name, *more] = (out, process)
+        return runs[name, *more]
 
     return finished
 
 
 def weights_of(network):
     return [tf.identity(weight).numpy() for weight in network.weights]
-
-
-__all__ = ["ROOT", "SCRIPTS", "build", "first_batches", "run_script", "smoke", "utils", "weights_of"]

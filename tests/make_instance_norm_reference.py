@@ -1,7 +1,7 @@
 """Makes tests/data/instance_norm.npz: what tensorflow-addons' InstanceNormalization computes.
 
 tensorflow-addons 0.23 is its last release and needs TensorFlow 2.15, so this runs in an environment
-of its own (Python 3.9 to 3.11):
+of its own (Python 3.10 or 3.11):
 
     python3.11 -m venv addons
     addons/bin/pip install tensorflow-cpu==2.15.1 tensorflow-addons==0.23.0
@@ -35,7 +35,7 @@ with tf.GradientTape() as tape:
     loss = tf.reduce_sum(outputs * arrays["upstream"])
 gradients = tape.gradient(loss, [inputs, layer.gamma, layer.beta])
 arrays["outputs"] = outputs.numpy()
-for name, gradient in zip(("inputs", "gamma", "beta"), gradients):
+for name, gradient in zip(("inputs", "gamma", "beta"), gradients, strict=True):
     arrays[f"gradient_{name}"] = gradient.numpy()
 
 path = pathlib.Path(__file__).parent / "data" / "instance_norm.npz"

@@ -90,7 +90,9 @@ def test_low_resolution_hint(data):
     images, masks = holed_batch(data)
     holed, mask, low_res = ccgan.generator_inputs(settings, images, masks)
     assert low_res.shape == (8, 7, 7, 1)
-    assert float(low_res[0, 2, 3, 0]) == pytest.approx(images.numpy()[0, 8:12, 12:16].mean(), abs=1e-6)
+    assert float(low_res[0, 2, 3, 0]) == pytest.approx(
+        images.numpy()[0, 8:12, 12:16].mean(), abs=1e-6
+    )
     hinted = generator([holed, mask, low_res]).numpy()
     other = generator([holed, mask, -low_res]).numpy()
     hidden = mask.numpy() == 0

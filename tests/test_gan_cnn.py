@@ -115,8 +115,10 @@ def test_mixed_precision_gives_float32_outputs():
     network = gan_cnn.mnist_uni_img2img((28, 28, 1))
     assert network(tf.zeros((1, 28, 28, 1))).dtype == tf.float32
     assert network.layers[1].compute_dtype == "bfloat16"
-    copy = gan_cnn.float32_copy(lambda: gan_cnn.mnist_uni_img2img((28, 28, 1)))
+    copy = gan_cnn.averaged(network, gan_cnn.mnist_uni_img2img, (28, 28, 1))
     assert {layer.compute_dtype for layer in copy.layers} == {"float32"}
+    for ours, theirs in zip(copy.get_weights(), network.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
     assert keras.config.dtype_policy().name == "mixed_bfloat16"
 
 

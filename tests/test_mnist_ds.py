@@ -136,7 +136,7 @@ def test_some_of_each_class():
     assert mnist_ds.some_of_each_class(labels, 2).tolist() == [1, 0, 4, 3, 2]
 
 
-# ------------------------------------------------------------------------------------ bad data files
+# ----------------------------------------------------------------------------------- bad data files
 
 
 def arrays(**changes):
@@ -176,7 +176,7 @@ def test_malformed_files(tmp_path):
     np.save(tmp_path / "array.npy", np.zeros(3))
     np.savez(tmp_path / "missing.npz", x_train=np.zeros(3))
     for name in ("text.npz", "empty.npz", "cut.npz", "array.npy", "missing.npz", "absent.npz"):
-        with pytest.raises(utils.BadInput, match="an .npz file with x_train"):
+        with pytest.raises(utils.BadInput, match="with x_train, y_train"):
             mnist_ds.load(str(tmp_path / name))
 
 

@@ -21,7 +21,6 @@ import mnist_ds
 import utils
 from conftest import (
     ROOT,
-    SCRIPTS,
     build,
     first_batches,
     run_script,
@@ -30,7 +29,7 @@ from conftest import (
     weights_of,
 )
 
-# ----------------------------------------------------------------------------------- the training step
+# -------------------------------------------------------------------------------- the training step
 
 
 def test_one_trace(script, data):
@@ -137,8 +136,7 @@ def test_mixed_bfloat16(script, data):
     assert model.average.compute_dtype == "float32"
 
 
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.name)
-def test_two_replicas(script):
+def test_two_replicas(script, tmp_path):
     """The same step under a distribution strategy, on two logical processors."""
     code = f"""
 import utils, tensorflow as tf, keras, mnist_ds, {script.name} as module
@@ -155,17 +153,16 @@ with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
 print(len(run.history), run.history[-1]["g_loss"])
 """
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    with utils.tempfile.TemporaryDirectory() as folder:
-        process = subprocess.run(
-            [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, env=environment
-        )
+    process = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, env=environment
+    )
     assert process.returncode == 0, process.stderr
     rows, loss = process.stdout.split()[-2:]
     assert int(rows) == 2
     assert np.isfinite(float(loss))
 
 
-# -------------------------------------------------------------------------------------- as a program
+# ------------------------------------------------------------------------------------- as a program
 
 
 def test_help_explains_every_setting(script):
@@ -246,9 +243,9 @@ def figures(path):
         return [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
 
 
-def start_and_wait_for(script, out, wanted, signal_number):
-    """Start the run of `finished_runs`, and send it a signal as soon as a file is there."""
-    command = [sys.executable, ROOT / f"{script.name}.py", *smoke_float32(out, epochs=3)]
+def start_and_wait_for(script, options, out, wanted, signal_number):
+    """Start a run, and send it a signal as soon as it has written a certain file."""
+    command = [sys.executable, ROOT / f"{script.name}.py", *options]
     process = subprocess.Popen(
         [str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -263,13 +260,16 @@ def start_and_wait_for(script, out, wanted, signal_number):
 
 
 @pytest.mark.parametrize("wanted", ["frames/002.png", "checkpoint/ckpt-2.index"])
-def test_killed_run_goes_on_as_if_it_had_not_been(script, finished_runs, tmp_path, wanted):
-    whole, _ = finished_runs(script.name)
+def test_killed_run_goes_on_as_if_it_had_not_been(
+    script, finished_runs, small_data, tmp_path, wanted
+):
+    whole, _ = finished_runs(script.name, "--data", small_data)
     out = tmp_path / "run"
-    code, _, _ = start_and_wait_for(script, out, wanted, signal.SIGKILL)
+    options = smoke_float32(out, "--data", small_data)
+    code, _, _ = start_and_wait_for(script, options, out, wanted, signal.SIGKILL)
     assert code == -signal.SIGKILL
     assert not (out / "scores.json").exists()
-    process = run_script(script.name, *smoke_float32(out, epochs=3))
+    process = run_script(script.name, *options)
     assert process.returncode == 0, process.stderr
     assert "resuming   " in process.stdout
     assert figures(out / "history.csv") == figures(whole / "history.csv")
@@ -282,9 +282,10 @@ def test_killed_run_goes_on_as_if_it_had_not_been(script, finished_runs, tmp_pat
     }
 
 
-def test_interrupted_run_keeps_its_frames_and_says_how_to_go_on(script, tmp_path):
+def test_interrupted_run_keeps_its_frames_and_says_how_to_go_on(script, small_data, tmp_path):
     out = tmp_path / "run"
-    code, said, errors = start_and_wait_for(script, out, "frames/001.png", signal.SIGINT)
+    options = smoke_float32(out, "--data", small_data)
+    code, said, errors = start_and_wait_for(script, options, out, "frames/001.png", signal.SIGINT)
     assert (code, errors) == (130, "")
     assert "the same command goes on" in said
     with Image.open(out / "generating.gif") as gif:
@@ -292,7 +293,7 @@ def test_interrupted_run_keeps_its_frames_and_says_how_to_go_on(script, tmp_path
     assert not list(out.glob("**/.part-*"))
 
 
-# ------------------------------------------------------------------------------------------ bad input
+# ---------------------------------------------------------------------------------------- bad input
 
 
 def run_in_process(script, args, monkeypatch, capsys):
@@ -344,7 +345,7 @@ def test_bad_input_is_one_line_and_exit_code_2(script, args, said, tmp_path, mon
 def test_finished_run_is_not_overwritten(script, finished_runs, monkeypatch, capsys):
     out, _ = finished_runs(script.name)
     before = contents(out)
-    args = [*smoke_float32(out, epochs=3), "--seed", 5]
+    args = smoke_float32(out, "--seed", 5)
     code, errors = run_in_process(script, args, monkeypatch, capsys)
     assert code == 2
     assert errors.count("\n") == 1

@@ -113,7 +113,7 @@ def test_folder_that_cannot_be_written(tmp_path):
     assert (tmp_path / "file").read_text() == ""
 
 
-# ----------------------------------------------------------------------------------- precision, Adam
+# ---------------------------------------------------------------------------------- precision, Adam
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_no_cpuinfo_means_float32(monkeypatch):
 
 def test_adam_is_built_and_its_rate_falls_to_zero():
     network = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False)])
-    optimizer = utils.adam(network, 0.1, beta_1=0.5, steps=4)
+    optimizer = utils.adam(network, 0.1, steps=4)
     assert optimizer.built
     assert optimizer.beta_1 == 0.5
     rates = []
@@ -147,7 +147,7 @@ def test_adam_is_built_and_its_rate_falls_to_zero():
     np.testing.assert_allclose(rates, [0.1, 0.075, 0.05, 0.025, 0], atol=1e-7)
 
 
-# ------------------------------------------------------------------------------------------ the loop
+# ----------------------------------------------------------------------------------------- the loop
 
 
 class Toy(keras.Model):

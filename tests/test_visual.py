@@ -33,7 +33,7 @@ def test_frame_shows_all_rows_at_one_brightness_scale():
 
 
 def test_frame_in_colour():
-    rows = {"output": np.zeros((2, 8, 8, 3)) + [1, -1, -1]}
+    rows = {"output": np.ones((2, 8, 8, 3)) * [1, -1, -1]}
     pixels = np.asarray(visual.frame(rows, "", columns=2, zoom=1)).reshape(-1, 3)
     assert (pixels == [255, 0, 0]).all(axis=1).sum() == 2 * 8 * 8
 
@@ -64,9 +64,9 @@ def test_gif_of_one_frame(tmp_path):
 
 def test_figures(tmp_path):
     rows = {label: np.zeros((23, 28, 28, 1)) for label in ("original", "completed")}
-    visual.save_figure(tmp_path / "figure.png", rows, [str(i) for i in range(23)], "title")
+    visual.save_figure(tmp_path / "figure.png", rows, [str(i) for i in range(23)])
     rows = {"colour": np.zeros((1, 32, 32, 3))}
-    visual.save_figure(tmp_path / "one.png", rows, ["a_name_that_is_far_too_long.png"], "")
+    visual.save_figure(tmp_path / "one.png", rows, ["a_name_that_is_far_too_long.png"])
     history = [
         {"epoch": 1, "step": i, "seconds": i, "g_loss": i, "D(x)": 0.5} for i in range(1, 301)
     ]

@@ -1,0 +1,57 @@
+import json
+import re
+
+import pytest
+
+import gallery
+from conftest import ROOT, run_script
+
+PAGES = [ROOT / "README.md", ROOT / "README.zh-CN.md"]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_tables_are_what_the_command_prints(page):
+    text = page.read_text(encoding="utf-8")
+    assert gallery.table() in text
+    assert gallery.page_with_table(text) == text
+
+
+def test_table_changes_with_the_scores(tmp_path, monkeypatch):
+    scores = json.loads((ROOT / "docs" / "scores" / "ccgan.json").read_text())
+    (tmp_path / "docs" / "scores").mkdir(parents=True)
+    path = tmp_path / "docs" / "scores" / "ccgan.json"
+    path.write_text(json.dumps(scores | {"recognised": 0.1234}))
+    monkeypatch.setattr(gallery, "HERE", tmp_path)
+    assert "12.3%" in gallery.table()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_resolve(page):
+    text = page.read_text(encoding="utf-8")
+    targets = re.findall(r"\]\(([^)]+)\)", text)
+    assert len(targets) > 5
+    for target in targets:
+        assert target.startswith("https://") or (ROOT / target).exists(), target
+
+
+def commands(page):
+    return re.findall(r"^    (python .*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+
+
+def test_both_languages_show_the_same_commands():
+    english, chinese = (commands(page) for page in PAGES)
+    assert english == chinese
+    assert len(english) >= 6
+
+
+def test_pictures_are_small():
+    for path in (ROOT / "docs").rglob("*.*"):
+        assert path.stat().st_size < 600_000, path
+
+
+def test_bench(tmp_path):
+    process = run_script("bench", "--rounds", 1, "--steps", 1, "--json", tmp_path / "bench.json")
+    assert (process.returncode, process.stderr) == (0, "")
+    table = json.loads((tmp_path / "bench.json").read_text())
+    assert [row["mode"] for row in table] == ["eager", "tf.function"]
+    assert all(row["ms_per_step"] > 0 for row in table)
