@@ -4,8 +4,9 @@ It is trained on real digits only and never sees a generated one. Three things c
 digit it recognizes in a picture, how far a set of pictures is from the real ones in its features
 (`frechet_distance`), and, by its global average pooling, where in a picture it looks.
 
-    python classifier.py                         train one, into results/classifier
-    python classifier.py --out data/classifier   the command that made the one shipped with the code
+    python classifier.py                                train one, into results/classifier
+    python classifier.py --out data/classifier --fresh  the command that made the shipped one
+    python classifier.py --sample some_digit.png        read a digit
 
 Further reading: Network in Network (global average pooling), https://arxiv.org/abs/1312.4400;
 GANs trained by a two time-scale update rule (Frechet distance), https://arxiv.org/abs/1706.08500.
@@ -28,7 +29,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 class Settings(utils.Settings):
     out: str = "results/classifier"
     """folder for NAME.keras and NAME.json, NAME being the data set's"""
-    epochs: int = 8
+    epochs: int = 6
     """passes over the training data"""
     batch_size: int = 128
     """pictures in a batch"""
@@ -70,11 +71,16 @@ class Judge:
 
 
 def load_judge(data):
-    """The Judge of this mnist_ds.Data, or None if no classifier has been trained for it."""
+    """The Judge of this mnist_ds.Data, or None if no classifier has been trained for it.
+
+    Looked for by the data set's name, first among the shipped ones, then in results/classifier.
+    """
     for folder in (HERE / "data" / "classifier", HERE / "results" / "classifier"):
         path = folder / f"{data.name}.keras"
         if path.exists():
-            return Judge(keras.saving.load_model(path, compile=False))
+            model = keras.saving.load_model(path, compile=False)
+            if model.input_shape[1:] == data.image_shape:  # not other data of the same name
+                return Judge(model)
     return None
 
 
@@ -130,6 +136,8 @@ def completion_scores(data, masks, completed):
 def main():
     settings = utils.parse(Settings, __doc__)
     data = mnist_ds.load(settings.data)
+    if settings.sample:
+        return sample(settings, data)
     path = utils.folder(settings.out) / f"{data.name}.keras"
     if path.exists() and not settings.fresh:
         raise utils.BadInput(f"--out {settings.out}: {path} is there; --fresh trains it again")
@@ -145,7 +153,9 @@ def main():
     for epoch in range(settings.epochs):
         batches = mnist_ds.batches(data, settings.batch_size, settings.seed, epoch)
         batches = batches.take(settings.steps_per_epoch or -1)
-        model.fit(batches, initial_epoch=epoch, epochs=epoch + 1, verbose=2)
+        figures = model.fit(batches, shuffle=False, verbose=0).history
+        text = "  ".join(f"{name} {values[0]:.4f}" for name, values in figures.items())
+        print(f"epoch {epoch + 1:<5}{text}")
     seconds = time.perf_counter() - began
 
     predicted = Judge(model)(mnist_ds.normalize(data.test_images).numpy())[1]
@@ -156,6 +166,16 @@ def main():
     scores = {"test_accuracy": accuracy, "train_seconds": round(seconds, 1)}
     utils.write_json(path.with_suffix(".json"), scores | settings_used)
     print(f"{path}: test accuracy {accuracy:.2%} after {seconds:.0f} s of training")
+
+
+def sample(settings, data):
+    """--sample: say what the classifier of the data set reads in picture files."""
+    judge = load_judge(data)
+    if judge is None:
+        raise utils.BadInput(f"--sample: no classifier for --data {settings.data} yet; train one")
+    labels = judge(mnist_ds.read_pictures(settings.sample, data.image_shape))[1]
+    for path, label in zip(settings.sample, labels, strict=True):
+        print(f"{path}: {label}")
 
 
 if __name__ == "__main__":

@@ -80,7 +80,7 @@ class Settings:
     fresh: bool = False
     """delete the run that is in the output folder and start over"""
     sample: tuple[str, ...] = ()
-    """use the trained generator in the output folder on these picture files; train nothing"""
+    """picture files on which to use what an earlier run has trained; trains nothing"""
 
     def check(self):
         """Raise BadInput for values that no run can have. Scripts extend it."""
@@ -265,7 +265,9 @@ WRITTEN = (
     "frames/[0-9][0-9][0-9]*.png",
     "checkpoint/*",
     "generating.gif",
-    "*.png",
+    "samples.png",
+    "sampled.png",
+    "losses.png",
     "history.csv",
     "scores.json",
     "generator.keras",

@@ -133,10 +133,10 @@ def test_discriminator_judges_the_completed_picture(data):
 
 
 def test_a_short_training_learns_to_complete_digits(data):
-    """150 steps bring `recognised` from the holed digits' 52% to over 70%.
+    """150 steps bring `recognised` from 50% with the hole (and less, untrained) to over 70%.
 
-    Measured, three seeds: MEASURED. An untrained generator stays at 52%, and so do ones with a
-    wrong sign in a loss, real and completed exchanged, or with the discriminator left untrained.
+    Measured, seeds 0 to 2: 75.4%, 73.8%, 77.4%, and a Frechet distance of 2.9, 3.3, 3.2 against
+    12.4 with the hole. A generator that was not trained reaches 41% and over 20.
     """
     model, settings = build(CCGAN, data, steps=150)
     for batch in mnist_ds.batches(data, settings.batch_size).take(150):
@@ -154,7 +154,7 @@ def test_a_short_training_learns_to_complete_digits(data):
     scores = classifier.completion_scores(part, masks.numpy(), completed)
     assert scores["recognised_holed"] < 0.6
     assert scores["recognised"] > 0.7
-    assert scores["frechet"] < scores["frechet_holed"] / 2
+    assert scores["frechet"] < scores["frechet_holed"] / 3
 
 
 # ------------------------------------------------------------------------------------- as a program

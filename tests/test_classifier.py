@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from PIL import Image
 
 import classifier
 import mnist_ds
@@ -65,3 +66,13 @@ def test_smoke_run(tmp_path):
     assert process.stderr.count("\n") == 1
     assert "--fresh" in process.stderr
     assert (tmp_path / "mnist.keras").read_bytes() == written
+
+
+def test_sample_reads_digits_from_files(data, tmp_path):
+    for index in (0, 1, 2):
+        Image.fromarray(255 - data.test_images[index, ..., 0]).save(tmp_path / f"{index}.png")
+    files = [str(tmp_path / f"{index}.png") for index in (0, 1, 2)]
+    process = run_script("classifier", "--sample", *files)
+    assert process.returncode == 0, process.stderr
+    read = [int(line.split()[-1]) for line in process.stdout.splitlines()]
+    assert read == data.test_labels[:3].tolist()

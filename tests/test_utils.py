@@ -99,11 +99,11 @@ def test_run_with_other_settings_is_left_alone(tmp_path):
 def test_fresh_deletes_the_run_and_nothing_else(tmp_path):
     out = utils.open_run(settings(tmp_path))
     written = ["frames/000.png", "scores.json", "generating.gif", "history.csv", "samples.png"]
-    for name in [*written, "frames/notes.txt", "notes.txt"]:
+    for name in [*written, "frames/notes.txt", "mine.png"]:
         (out / name).write_text("")
     utils.open_run(settings(tmp_path, fresh=True, batch_size=32))
     left = sorted(str(p.relative_to(out)) for p in out.rglob("*") if p.is_file())
-    assert left == ["frames/notes.txt", "notes.txt", "settings.json"]
+    assert left == ["frames/notes.txt", "mine.png", "settings.json"]
 
 
 def test_folder_that_cannot_be_written(tmp_path):
