@@ -46,7 +46,7 @@ def variants(script, precisions, data):
     for precision in precisions:
         with utils.dtype_policy(precision):
             model_class = getattr(module, MODELS[script])
-            model = model_class(module.Settings(), data.image_shape, data.num_classes, steps=10**6)
+            model = model_class(module.Settings(), data.image_shape, data.num_classes)
         for mode in ("eager", "tf.function"):
 
             def step(model=model, eager=mode == "eager"):

@@ -141,9 +141,12 @@ def main():
     path = utils.folder(settings.out) / f"{data.name}.keras"
     if path.exists() and not settings.fresh:
         raise utils.BadInput(f"--out {settings.out}: {path} is there; --fresh trains it again")
-    steps = utils.start(settings, data)
+    utils.start(settings, data)
+    steps = settings.steps_per_epoch or len(data.train_images) // settings.batch_size
     model = build_classifier(data.image_shape, data.num_classes)
-    schedule = keras.optimizers.schedules.CosineDecay(settings.learning_rate, max(1, steps))
+    schedule = keras.optimizers.schedules.CosineDecay(
+        settings.learning_rate, max(1, settings.epochs * steps)
+    )
     model.compile(
         keras.optimizers.Adam(schedule),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),

@@ -168,10 +168,7 @@ def bfloat16_pays():
 
 
 def start(settings, data):
-    """Check the settings against the data, seed everything, set the precision, and say all that.
-
-    Returns the number of training steps of the whole run.
-    """
+    """Check the settings against the data, seed everything, set the precision, and say all that."""
     settings.check_data(data)
     folder(settings.out)
     keras.utils.set_random_seed(settings.seed)
@@ -191,7 +188,6 @@ def start(settings, data):
     print(
         f"training   {settings.epochs} epochs of {steps} steps; everything goes into {settings.out}"
     )
-    return settings.epochs * steps
 
 
 @contextlib.contextmanager
@@ -321,15 +317,14 @@ def open_run(settings):
 # ----------------------------------------------------------------------------------------- training
 
 
-def adam(network, learning_rate, steps, beta_1=0.5):
-    """An Adam of its own for one network; the learning rate falls to 0 in a line over `steps`.
+def adam(network, learning_rate, beta_1=0.5):
+    """An Adam of its own for one network.
 
     beta_1 = 0.5 as in DCGAN: with the default 0.9 two networks that train against each other swing
     back and forth. Built at once, for an optimizer that makes its slots in the first step traces
     that step twice.
     """
-    schedule = keras.optimizers.schedules.PolynomialDecay(learning_rate, max(1, steps), 0.0)
-    optimizer = keras.optimizers.Adam(schedule, beta_1=beta_1)
+    optimizer = keras.optimizers.Adam(learning_rate, beta_1=beta_1)
     optimizer.build(network.trainable_weights)
     return optimizer
 
@@ -450,7 +445,8 @@ def train_epoch(step, dataset, epoch, history, interrupt):
                 bar.close()
                 raise Diverged(
                     f"{name} became {value} in step {len(rows) + 1} of epoch {epoch}; the epochs "
-                    "before it are kept. Try a smaller learning rate, or --precision float32"
+                    "before it are kept. Try a smaller learning rate or --precision float32, "
+                    "with --fresh or another --out"
                 )
         seconds = seconds_before + time.perf_counter() - began
         rows.append(

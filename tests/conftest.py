@@ -53,12 +53,12 @@ def float32_and_seed():
     keras.utils.set_random_seed(0)
 
 
-def build(script, data, steps=1000, **settings):
+def build(script, data, **settings):
     """A script's model with these settings, and the settings."""
     module = importlib.import_module(script.name)
     chosen = module.Settings(**settings)
     keras.utils.set_random_seed(chosen.seed)
-    model = getattr(module, script.model)(chosen, data.image_shape, data.num_classes, steps)
+    model = getattr(module, script.model)(chosen, data.image_shape, data.num_classes)
     return model, chosen
 
 

@@ -146,7 +146,7 @@ data = mnist_ds.load()
 with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
     keras.utils.set_random_seed(0)
     settings = module.Settings(out="run", epochs=1, steps_per_epoch=2, batch_size=8)
-    model = module.{script.model}(settings, data.image_shape, data.num_classes, 2)
+    model = module.{script.model}(settings, data.image_shape, data.num_classes)
     from PIL import Image
     run = utils.train(model, settings, lambda epoch: mnist_ds.batches(data, 8, 0, epoch),
                       lambda caption: Image.new("L", (8, 8)))

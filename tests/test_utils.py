@@ -135,16 +135,12 @@ def test_no_cpuinfo_means_float32(monkeypatch):
     assert utils.bfloat16_pays()[0] is False
 
 
-def test_adam_is_built_and_its_rate_falls_to_zero():
-    network = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False)])
-    optimizer = utils.adam(network, 0.1, steps=4)
+def test_adam_is_built():
+    network = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    optimizer = utils.adam(network, 0.1)
     assert optimizer.built
-    assert optimizer.beta_1 == 0.5
-    rates = []
-    for _ in range(5):
-        rates.append(float(optimizer.learning_rate))
-        optimizer.apply([tf.ones((1, 1))], network.trainable_weights)
-    np.testing.assert_allclose(rates, [0.1, 0.075, 0.05, 0.025, 0], atol=1e-7)
+    assert (float(optimizer.learning_rate), optimizer.beta_1) == (pytest.approx(0.1), 0.5)
+    optimizer.apply([tf.ones((1, 1)), tf.ones(1)], network.trainable_weights)
 
 
 # ----------------------------------------------------------------------------------------- the loop
