@@ -16,6 +16,7 @@ import utils
 
 HERE = pathlib.Path(__file__).resolve().parent
 SCRIPTS = ("ccgan",)
+REFERENCES = ("_holed", "_untouched")
 BEGIN, END = "<!-- scores: written by gallery.py -->\n", "<!-- end of scores -->"
 
 
@@ -44,20 +45,35 @@ def collect(results):
                 shutil.copyfile(run / source, part)
 
 
+def shown(name, value):
+    """A score as people write it."""
+    if name.startswith(("recognised", "conditional_accuracy", "smallest_share", "largest_share")):
+        return f"{value:.1%}"
+    units = {"hole_psnr": " dB", "entropy": " bits", "train_seconds": " s"}
+    digits = 0 if name.startswith("train_") else 2
+    return f"{value:.{digits}f}{units.get(name.removesuffix('_untouched'), '')}"
+
+
 def table():
-    """The scores of all scripts as a Markdown table; beside each, what gives it its meaning."""
-    lines = ["| script | score | reached | holed | untouched |", "|---|---|---|---|---|"]
+    """The scores of all scripts as a Markdown table; beside each, what gives it its meaning.
+
+    A score called frechet_untouched is what frechet is compared with, and so for all the others.
+    """
+    lines = ["| script | score | reached | for comparison |", "|---|---|---|---|"]
     for script in SCRIPTS:
-        scores = json.loads((HERE / "docs" / "scores" / f"{script}.json").read_text())
-        for name in ("recognised", "frechet"):
-            values = [scores[name + suffix] for suffix in ("", "_holed", "_untouched")]
-            shown = [f"{v:.1%}" if name == "recognised" else f"{v:.2f}" for v in values]
-            lines.append(f"| `{script}.py` | {name} | **{shown[0]}** | {shown[1]} | {shown[2]} |")
-        lines.append(f"| `{script}.py` | hole_psnr | **{scores['hole_psnr']:.1f} dB** | | |")
-        minutes = scores["train_seconds"] / 60
-        lines.append(
-            f"| `{script}.py` | training | {minutes:.1f} min, {scores['train_steps']} steps | | |"
-        )
+        path = HERE / "docs" / "scores" / f"{script}.json"
+        if not path.exists():
+            continue
+        scores = json.loads(path.read_text())
+        for name, value in scores.items():
+            if name.endswith(REFERENCES):
+                continue
+            references = ", ".join(
+                f"{reference[1:]} {shown(name, scores[name + reference])}"
+                for reference in REFERENCES
+                if name + reference in scores
+            )
+            lines.append(f"| `{script}.py` | {name} | **{shown(name, value)}** | {references} |")
     return "\n".join(lines) + "\n"
 
 
