@@ -69,21 +69,22 @@ def mnist_uni_img2img(image_shape, channels=1, norm="instance", name="img2img"):
     if height % 4 or width % 4:
         raise utils.BadInput(f"pictures of {height}x{width}: expected sides divisible by 4")
 
-    def block(x, layer):
-        # A bias would be undone by the normalization behind it.
-        layer.use_bias = norm is None
-        return keras.layers.LeakyReLU(0.2)(normalization(norm)(layer(x)))
+    def conv(layer, filters):
+        # No bias where a normalization behind it would undo it.
+        return layer(filters, 4, strides=2, padding="same", use_bias=norm is None)
+
+    def activate(x):
+        return keras.layers.LeakyReLU(0.2)(normalization(norm)(x))
 
     x = inputs = keras.Input(image_shape)
-    x = block(x, keras.layers.Conv2D(64, 4, strides=2, padding="same"))
-    x = block(x, keras.layers.Conv2D(128, 4, strides=2, padding="same"))
+    x = activate(conv(keras.layers.Conv2D, 64)(x))
+    x = activate(conv(keras.layers.Conv2D, 128)(x))
     x = keras.layers.LeakyReLU(0.2)(keras.layers.Conv2D(32, 1)(x))  # fewer weights in what follows
     x = keras.layers.Flatten()(x)
     x = keras.layers.LeakyReLU(0.2)(keras.layers.Dense(256, name="whole_picture")(x))
-    x = keras.layers.Dense(height // 4 * width // 4 * 64)(x)
-    x = keras.layers.Reshape((height // 4, width // 4, 64))(x)
-    x = keras.layers.LeakyReLU(0.2)(normalization(norm)(x))
-    x = block(x, keras.layers.Conv2DTranspose(64, 4, strides=2, padding="same"))
+    x = keras.layers.Dense(height // 4 * width // 4 * 64, use_bias=norm is None)(x)
+    x = activate(keras.layers.Reshape((height // 4, width // 4, 64))(x))
+    x = activate(conv(keras.layers.Conv2DTranspose, 64)(x))
     x = keras.layers.Conv2DTranspose(channels, 6, strides=2, padding="same")(x)
     outputs = keras.layers.Activation("tanh", dtype="float32")(x)
     return keras.Model(inputs, outputs, name=name)
