@@ -210,9 +210,8 @@ def test_data_of_ones_own_without_a_classifier(tmp_path):
     np.savez(
         tmp_path / "mine.npz", x_train=pictures, y_train=labels, x_test=pictures, y_test=labels
     )
-    process = run_script(
-        "ccgan", "--data", "mine.npz", "--epochs", 1, "--batch-size", 4, "--out", "o", cwd=tmp_path
-    )
+    options = ["--data", "mine.npz", "--out", "o", "--batch-size", 4]
+    process = run_script("ccgan", *options, "--epochs", 1, "--steps-per-epoch", 3, cwd=tmp_path)
     assert (process.returncode, process.stderr) == (0, "")
     assert "hole_psnr" in process.stdout
     assert "mine has no classifier yet; classifier.py trains one" in process.stdout
