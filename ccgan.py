@@ -44,7 +44,7 @@ class Settings(mnist_ds.HoleSettings):
     norm: Literal["batch", "instance", None] = "batch"
     """normalization in the generator"""
     g_learning_rate: float = 5e-4
-    """of the generator's Adam; DCGAN's 2e-4 is simply slower here"""
+    """of the generator's Adam"""
     d_learning_rate: float = 5e-4
     """of the discriminator's Adam"""
 

@@ -142,11 +142,9 @@ def main():
     if path.exists() and not settings.fresh:
         raise utils.BadInput(f"--out {settings.out}: {path} is there; --fresh trains it again")
     utils.start(settings, data)
-    steps = settings.steps_per_epoch or len(data.train_images) // settings.batch_size
+    steps = settings.epochs * settings.steps_in_epoch(data)
     model = build_classifier(data.image_shape, data.num_classes)
-    schedule = keras.optimizers.schedules.CosineDecay(
-        settings.learning_rate, max(1, settings.epochs * steps)
-    )
+    schedule = keras.optimizers.schedules.CosineDecay(settings.learning_rate, max(1, steps))
     model.compile(
         keras.optimizers.Adam(schedule),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),

@@ -47,11 +47,11 @@ def collect(results):
 
 def shown(name, value):
     """A score as people write it."""
-    if name.startswith(("recognised", "conditional_accuracy", "smallest_share", "largest_share")):
+    if name == "recognised":
         return f"{value:.1%}"
-    units = {"hole_psnr": " dB", "entropy": " bits", "train_seconds": " s"}
+    units = {"hole_psnr": " dB", "train_seconds": " s"}
     digits = 0 if name.startswith("train_") else 2
-    return f"{value:.{digits}f}{units.get(name.removesuffix('_untouched'), '')}"
+    return f"{value:.{digits}f}{units.get(name, '')}"
 
 
 def table():

@@ -96,6 +96,10 @@ class Settings:
         require(self.batch_size <= count, "--batch-size", self.batch_size, limit)
         self.check_shape(data.image_shape)
 
+    def steps_in_epoch(self, data):
+        """How many training steps an epoch has on this data set."""
+        return self.steps_per_epoch or len(data.train_images) // self.batch_size
+
     def check_shape(self, image_shape):
         """Raise BadInput for values that do not fit pictures of (height, width, channels)."""
 
@@ -179,7 +183,7 @@ def start(settings, data):
     keras.config.set_dtype_policy(policy)
     gpus = tf.config.list_physical_devices("GPU")
     device = f"{len(gpus)} GPU" if gpus else f"CPU, {os.cpu_count()} cores"
-    steps = settings.steps_per_epoch or len(data.train_images) // settings.batch_size
+    steps = settings.steps_in_epoch(data)
     chosen = dataclasses.asdict(settings)
     print(f"data       {data}")
     print(f"device     {device}; TensorFlow {tf.__version__}, Keras {keras.__version__}")
