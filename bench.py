@@ -20,12 +20,18 @@ import tensorflow as tf
 
 import mnist_ds
 
-MODELS = {"ccgan": "CCGAN"}
+MODELS = {
+    "ccgan": "CCGAN",
+    "cgan": "CGAN",
+    "dcgan": "DCGAN",
+    "pix2pix": "Pix2Pix",
+    "cyclegan": "CycleGAN",
+}
 
 
 @dataclasses.dataclass
 class Settings:
-    scripts: tuple[Literal["ccgan"], ...] = ("ccgan",)
+    scripts: tuple[Literal[tuple(MODELS)], ...] = tuple(MODELS)
     """which scripts' steps"""
     precisions: tuple[Literal["float32", "mixed_bfloat16"], ...] = ("float32",)
     """with which precisions"""
@@ -37,16 +43,16 @@ class Settings:
     """a file for the table as JSON"""
 
 
-def variants(script, precisions, data):
-    """{(precision, "eager" or "tf.function"): a function that runs one step}."""
+def variants(script, precisions):
+    """{(precision, "eager" or "tf.function"): runs one step}, and how many pictures it takes."""
     module = importlib.import_module(script)
-    batch_size = module.Settings().batch_size
-    batch = next(iter(mnist_ds.batches(data, batch_size)))
+    chosen = module.Settings()
+    data = module.load(chosen) if script == "cyclegan" else [mnist_ds.load()]
+    batch = next(iter(mnist_ds.epochs(chosen, *data)(1)))
     steps = {}
     for precision in precisions:
         with utils.dtype_policy(precision):
-            model_class = getattr(module, MODELS[script])
-            model = model_class(module.Settings(), data.image_shape, data.num_classes)
+            model = getattr(module, MODELS[script])(chosen, *data)
         for mode in ("eager", "tf.function"):
 
             def step(model=model, eager=mode == "eager"):
@@ -57,7 +63,7 @@ def variants(script, precisions, data):
                     tf.config.run_functions_eagerly(False)
 
             steps[precision, mode] = step
-    return steps, batch_size
+    return steps, chosen.batch_size
 
 
 def measure(steps, rounds, count):
@@ -79,12 +85,11 @@ def main():
     utils.require(settings.rounds >= 1, "--rounds", settings.rounds, "1 or more")
     utils.require(settings.steps >= 1, "--steps", settings.steps, "1 or more")
     keras.utils.set_random_seed(0)
-    data = mnist_ds.load()
     print(f"{os.cpu_count()} cores; TensorFlow {tf.__version__}, Keras {keras.__version__}")
     print(f"{'script':9} {'precision':15} {'mode':12} ms/step  quartiles      images/s  speed-up")
     table = []
     for script in settings.scripts:
-        steps, batch_size = variants(script, settings.precisions, data)
+        steps, batch_size = variants(script, settings.precisions)
         seconds = measure(steps, settings.rounds, settings.steps)
         eager = np.median(next(iter(seconds.values())))  # of the first precision named
         for (precision, mode), times in seconds.items():

@@ -26,6 +26,7 @@ import tensorflow as tf
 import classifier
 import gan_cnn
 import mnist_ds
+import pictures
 import visual
 
 
@@ -86,12 +87,12 @@ def generator_inputs(settings, images, masks):
 class CCGAN(keras.Model):
     """Both networks and the step that trains them."""
 
-    def __init__(self, settings, image_shape, num_classes):
+    def __init__(self, settings, data):
         super().__init__()
-        self.settings = settings
-        self.generator = build_generator(settings, image_shape)
-        self.discriminator = build_discriminator(settings, image_shape, num_classes)
-        self.average = gan_cnn.averaged(self.generator, build_generator, settings, image_shape)
+        self.settings, shape = settings, data.image_shape
+        self.generator = build_generator(settings, shape)
+        self.discriminator = build_discriminator(settings, shape, data.num_classes)
+        self.average = gan_cnn.averaged(self.generator, build_generator, settings, shape)
         self.g_optimizer = utils.adam(self.generator, settings.g_learning_rate)
         self.d_optimizer = utils.adam(self.discriminator, settings.d_learning_rate)
         self.real_loss = keras.losses.BinaryCrossentropy(from_logits=True)
@@ -142,7 +143,7 @@ class CCGAN(keras.Model):
 def complete(generator, settings, images, masks):
     """Whole pictures and masks -> {"original", "holed", "completed"}: pictures, side by side."""
     inputs = generator_inputs(settings, images, masks)
-    completed = generator.predict(inputs, batch_size=500, verbose=0)
+    completed = gan_cnn.predict(generator, inputs)
     return {"original": images, "holed": images * masks, "completed": completed}
 
 
@@ -150,9 +151,9 @@ def main():
     settings = utils.parse(Settings, __doc__)
     if settings.sample:
         return sample(settings)
-    data = mnist_ds.load(settings.data)
+    data = mnist_ds.load(settings.data, settings.size)
     utils.start(settings, data)
-    gan = CCGAN(settings, data.image_shape, data.num_classes)
+    gan = CCGAN(settings, data)
 
     # Held-out digits and holes, the same in every run; in the frames some of each class.
     images, masks = mnist_ds.held_out_holes(data, settings.hole)
@@ -161,20 +162,21 @@ def main():
     def rows():
         return complete(gan.average, settings, images[shown], masks[shown])
 
-    batches = mnist_ds.epochs(data, settings)
+    batches = mnist_ds.epochs(settings, data)
     run = utils.train(gan, settings, batches, lambda caption: visual.frame(rows(), caption))
     completed = complete(gan.average, settings, images, masks)["completed"]
     scores = classifier.completion_scores(data, masks, completed)
-    utils.finish(run, gan.average, scores, rows(), data.test_labels[shown])
+    utils.finish(run, {"generator": gan.average}, scores, rows(), data.test_labels[shown])
 
 
 def sample(settings):
     """--sample: give pictures from files a hole and complete them with the trained generator."""
     generator = utils.load_generator(settings)
-    settings = dataclasses.replace(settings, low_res=len(generator.inputs) == 3)
-    images = mnist_ds.read_pictures(settings.sample, generator.output_shape[1:])
+    settings = utils.as_trained(settings, "low_res")
+    images = pictures.read_all(settings.sample, generator.output_shape[1:])
     masks = mnist_ds.holes_for(images, settings.hole, settings.seed)
-    utils.save_samples(settings, complete(generator, settings, images, masks))
+    rows = complete(generator, settings, images, masks)
+    utils.save_samples(settings, rows, settings.sample)
 
 
 if __name__ == "__main__":

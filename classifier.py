@@ -21,6 +21,7 @@ import keras
 import numpy as np
 
 import mnist_ds
+import pictures
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -116,16 +117,15 @@ def completion_scores(data, masks, completed):
         for the holed and for the untouched test pictures, the latter being the best possible.
     """
     images = mnist_ds.normalize(data.test_images).numpy()
-    errors = ((completed - images) ** 2).mean(axis=-1, keepdims=True)
-    hole_error = (errors * (1 - masks)).sum() / (1 - masks).sum()
-    scores = {"hole_psnr": float(10 * np.log10(4 / max(hole_error, 1e-12)))}
+    hidden = np.broadcast_to(masks == 0, images.shape)
+    scores = {"hole_psnr": pair_scores(images[hidden], completed[hidden])["psnr"]}
     judge = load_judge(data)
     if judge is None:
         print(f"score      only PSNR: {data.name} has no classifier yet; classifier.py trains one")
         return scores
     reference, _ = judge(mnist_ds.normalize(data.train_images[: len(images)]).numpy())
     sets = {"": completed, "_holed": images * masks, "_untouched": images}
-    said = {name: judge(pictures) for name, pictures in sets.items()}
+    said = {name: judge(shown) for name, shown in sets.items()}
     for name, (_, labels) in said.items():
         scores[f"recognised{name}"] = float(np.mean(labels == data.test_labels))
     for name, (features, _) in said.items():
@@ -133,9 +133,95 @@ def completion_scores(data, masks, completed):
     return scores
 
 
+def pair_scores(target, generated):
+    """How near pictures (n, height, width, channels) in [-1, 1] are to what they should be.
+
+    l1: the mean absolute difference; psnr: in dB, over all pixels (peak = 2).
+    """
+    difference = generated - target
+    mean_square = max(float(np.mean(difference**2)), 1e-12)
+    return {
+        "l1": float(np.mean(np.abs(difference))),
+        "psnr": float(10 * np.log10(4 / mean_square)),
+    }
+
+
+def translation_scores(data, translated):
+    """How good pictures are that were translated into the one kind that `data` holds.
+
+    Args:
+        data: a mnist_ds.Data with the real pictures of that kind.
+        translated: (n, height, width, channels) in [-1, 1].
+
+    Returns:
+        diversity: the mean absolute difference between two of them, taken at random; near 0 when
+        all inputs have become one output. If there is a classifier for the data, also taken: the
+        share that it takes for that kind, and frechet: their Frechet distance from the training
+        pictures of that kind. *_untouched is the same figure for the kind's real test pictures.
+    """
+    images = mnist_ds.normalize(data.test_images).numpy()
+    sets = {"": translated, "_untouched": images}
+    scores = {}
+    for name, shown in sets.items():
+        shuffled = np.random.default_rng(0).permutation(shown)
+        others = np.roll(shuffled, 1, axis=0)
+        scores[f"diversity{name}"] = float(np.mean(np.abs(shuffled - others)))
+    judge = load_judge(data)
+    if judge is None or len(np.unique(data.test_labels)) > 1:
+        return scores
+    reference, _ = judge(mnist_ds.normalize(data.train_images).numpy())
+    for name, shown in sets.items():
+        features, labels = judge(shown)
+        scores[f"taken{name}"] = float(np.mean(labels == data.test_labels[0]))
+        scores[f"frechet{name}"] = frechet_distance(features, reference)
+    return scores
+
+
+def generation_scores(data, generated, labels=None):
+    """How good generated pictures are, with what gives the figures their meaning beside them.
+
+    Args:
+        data: a mnist_ds.Data.
+        generated: (n, height, width, channels) in [-1, 1], as many as there are test pictures.
+        labels: (n,) the classes that were asked for, if any were.
+
+    Returns:
+        {} without a classifier for the data; else frechet, the Frechet distance from real training
+        pictures; smallest_share and largest_share of the classes among the pictures, and their
+        entropy in bits; with labels also conditional_accuracy, how often the classifier reads what
+        was asked for, and worst_class_frechet, the largest distance within a class. *_untouched is
+        the same figure for the real test pictures, the best possible.
+    """
+    judge = load_judge(data)
+    if judge is None:
+        print(f"score      none: {data.name} has no classifier yet; classifier.py trains one")
+        return {}
+    count = len(data.test_images)
+    reference_labels = data.train_labels[:count]
+    reference, _ = judge(mnist_ds.normalize(data.train_images[:count]).numpy())
+    real = (*judge(mnist_ds.normalize(data.test_images).numpy()), data.test_labels)
+    sets = {"": (*judge(generated), labels), "_untouched": real}
+    scores = {}
+    for name, (features, _, _) in sets.items():
+        scores[f"frechet{name}"] = frechet_distance(features, reference)
+    for name, (_, read, _) in sets.items():
+        shares = np.bincount(read, minlength=data.num_classes) / len(read)
+        scores[f"smallest_share{name}"] = float(shares.min())
+        scores[f"largest_share{name}"] = float(shares.max())
+        scores[f"entropy{name}"] = float(-(shares * np.log2(shares.clip(1e-12))).sum())
+    if labels is not None:
+        for name, (features, read, asked) in sets.items():
+            scores[f"conditional_accuracy{name}"] = float(np.mean(read == asked))
+            scores[f"worst_class_frechet{name}"] = max(
+                frechet_distance(features[asked == k], reference[reference_labels == k])
+                for k in range(data.num_classes)
+            )
+    return scores
+
+
 def main():
     settings = utils.parse(Settings, __doc__)
-    data = mnist_ds.load(settings.data)
+    data = mnist_ds.load(settings.data, settings.size)
     if settings.sample:
         return sample(settings, data)
     path = utils.folder(settings.out) / f"{data.name}.keras"
@@ -174,7 +260,7 @@ def sample(settings, data):
     judge = load_judge(data)
     if judge is None:
         raise utils.BadInput(f"--sample: no classifier for --data {settings.data} yet; train one")
-    labels = judge(mnist_ds.read_pictures(settings.sample, data.image_shape))[1]
+    labels = judge(pictures.read_all(settings.sample, data.image_shape))[1]
     for path, label in zip(settings.sample, labels, strict=True):
         print(f"{path}: {label}")
 

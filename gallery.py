@@ -15,7 +15,7 @@ import sys
 import utils
 
 HERE = pathlib.Path(__file__).resolve().parent
-SCRIPTS = ("ccgan",)
+SCRIPTS = ("ccgan", "cgan", "dcgan", "pix2pix", "cyclegan")
 REFERENCES = ("_holed", "_untouched")
 BEGIN, END = "<!-- scores: written by gallery.py -->\n", "<!-- end of scores -->"
 
@@ -47,10 +47,10 @@ def collect(results):
 
 def shown(name, value):
     """A score as people write it."""
-    if name == "recognised":
+    if name.endswith(("recognised", "accuracy", "share", "taken")):
         return f"{value:.1%}"
-    units = {"hole_psnr": " dB", "train_seconds": " s"}
-    digits = 0 if name.startswith("train_") else 2
+    units = {"hole_psnr": " dB", "psnr": " dB", "entropy": " bits", "train_seconds": " s"}
+    digits = 0 if name.startswith("train_") else 3 if "l1" in name else 2
     return f"{value:.{digits}f}{units.get(name, '')}"
 
 

@@ -6,6 +6,7 @@ is always float32, for tanh near +-1 and the logarithms of the losses need the d
 
 import utils  # first of all: it quiets TensorFlow's start-up messages
 import keras
+import numpy as np
 import tensorflow as tf
 
 
@@ -90,21 +91,111 @@ def mnist_uni_img2img(image_shape, channels=1, norm="instance", name="img2img"):
     return keras.Model(inputs, outputs, name=name)
 
 
-def mnist_uni_disc_cnn(image_shape, name="disc_cnn"):
-    """What every discriminator here begins with: pictures (n, h, w, channels) -> features (n, 128).
+def halvings(image_shape):
+    """How often a convolution may halve the picture: 28 -> 14 -> 7, 32 -> 16 -> 8 -> 4.
 
-    No normalization: batch statistics would tell real from generated batches by themselves.
+    Until no side has more than 7 pixels. Raises utils.BadInput where a side would not be whole.
+    """
+    height, width, _ = image_shape
+    times = 0
+    while max(height, width) >> times > 7:
+        times += 1
+    fits = height % 2**times == 0 and width % 2**times == 0
+    expected = f"sides divisible by {2**times}; --size brings pictures to one, such as 28, 32 or 64"
+    utils.require(fits, "pictures of", f"{height}x{width}", expected)
+    return times
+
+
+def mnist_uni_gen_cnn(inputs_dim, image_shape, name="gen_cnn"):
+    """Numbers (n, inputs_dim) -> pictures (n, *image_shape) in [-1, 1], float32.
+
+    A dense layer to a small map, 7x7x128 for MNIST, and as many transposed convolutions as needed,
+    each to twice the side and half the filters. Larger pictures begin with more filters.
+    """
+    height, width, channels = image_shape
+    times = halvings(image_shape)
+    filters = 64 * 2 ** (times - 1)
+    x = inputs = keras.Input((inputs_dim,))
+    x = keras.layers.Dense((height >> times) * (width >> times) * filters, use_bias=False)(x)
+    x = keras.layers.Reshape((height >> times, width >> times, filters))(x)
+    x = keras.layers.LeakyReLU(0.2)(normalization("batch")(x))
+    for _ in range(times - 1):
+        filters //= 2
+        x = keras.layers.Conv2DTranspose(filters, 4, 2, padding="same", use_bias=False)(x)
+        x = keras.layers.LeakyReLU(0.2)(normalization("batch")(x))
+    # A kernel divisible by the stride: every pixel is painted by equally many inputs, so that no
+    # checkerboard shows.
+    x = keras.layers.Conv2DTranspose(channels, 6, 2, padding="same")(x)
+    outputs = keras.layers.Activation("tanh", dtype="float32")(x)
+    return keras.Model(inputs, outputs, name=name)
+
+
+def mnist_uni_disc_cnn(image_shape, name="disc_cnn"):
+    """What every discriminator of whole pictures begins with: (n, h, w, channels) -> (n, 128).
+
+    Strided convolutions down to 7x7x128 for MNIST, more of them for larger pictures, and a dense
+    layer. No normalization: batch statistics would tell real from generated batches by themselves.
     """
     x = inputs = keras.Input(image_shape)
     # Blurs the difference between exact grey values and generated ones, the easiest giveaway.
     x = keras.layers.GaussianNoise(0.05)(x)
-    for filters in (64, 128):
-        x = keras.layers.Conv2D(filters, 4, strides=2, padding="same")(x)
+    for i in range(halvings(image_shape)):
+        x = keras.layers.Conv2D(64 * 2**i, 4, strides=2, padding="same")(x)
         x = keras.layers.LeakyReLU(0.2)(x)
+        # Against learning single training pictures by heart.
         x = keras.layers.Dropout(0.3)(x)
     x = keras.layers.Flatten()(x)
     x = keras.layers.LeakyReLU(0.2)(keras.layers.Dense(128)(x))
     return keras.Model(inputs, x, name=name)
+
+
+def patch_discriminator(image_shape, norm=None, full=False, name="patches"):
+    """Pictures (n, h, w, channels) -> a map of logits or scores, one for each patch.
+
+    The discriminator of pix2pix (arXiv 1611.07004, appendix 6.1.2): C64-C128-C256-C512 with 70x70
+    patches from 64 pixels up; for MNIST C64-C128, 7x7 decisions on patches of 22x22. The map's size
+    is whatever the pictures' gives; with `full` one more convolution makes one decision of it.
+    """
+    halved = (64, 128, 256) if min(image_shape[:2]) >= 64 else (64, 128)
+    x = inputs = keras.Input(image_shape)
+    for i, filters in enumerate(halved):
+        x = keras.layers.Conv2D(filters, 4, 2, padding="same", use_bias=norm is None or i == 0)(x)
+        x = keras.layers.LeakyReLU(0.2)(normalization(norm if i else None)(x))
+    if len(halved) == 3:
+        x = keras.layers.Conv2D(512, 4, padding="same", use_bias=norm is None)(x)
+        x = keras.layers.LeakyReLU(0.2)(normalization(norm)(x))
+    kernel, padding = (x.shape[1:3], "valid") if full else (4, "same")
+    x = keras.layers.Conv2D(1, kernel, padding=padding, dtype="float32")(x)
+    return keras.Model(inputs, x, name=name)
+
+
+def resnet_img2img(image_shape, channels=3, name="resnet"):
+    """Picture to picture for 64 pixels and more: the generator of CycleGAN.
+
+    c7s1-64, d128, d256, six residual blocks (nine from 256 pixels up), u128, u64, c7s1 in the
+    notation of arXiv 1703.10593, appendix 7.2: instance normalization, ReLU, reflection padding.
+    (n, height, width, channels) in [-1, 1] -> the same.
+    """
+
+    def reflect(x, pixels):
+        return keras.ops.pad(x, [(0, 0), (pixels, pixels), (pixels, pixels), (0, 0)], "reflect")
+
+    def activate(x):
+        return keras.layers.ReLU()(InstanceNormalization()(x))
+
+    x = inputs = keras.Input(image_shape)
+    x = activate(keras.layers.Conv2D(64, 7, use_bias=False)(reflect(x, 3)))
+    for filters in (128, 256):
+        x = activate(keras.layers.Conv2D(filters, 3, 2, padding="same", use_bias=False)(x))
+    for _ in range(9 if min(image_shape[:2]) >= 256 else 6):
+        y = activate(keras.layers.Conv2D(256, 3, use_bias=False)(reflect(x, 1)))
+        y = keras.layers.Conv2D(256, 3, use_bias=False)(reflect(y, 1))
+        x = x + InstanceNormalization()(y)
+    for filters in (128, 64):
+        x = activate(keras.layers.Conv2DTranspose(filters, 3, 2, padding="same", use_bias=False)(x))
+    x = keras.layers.Conv2D(channels, 7)(reflect(x, 3))
+    outputs = keras.layers.Activation("tanh", dtype="float32")(x)
+    return keras.Model(inputs, outputs, name=name)
 
 
 def averaged(network, build, *args):
@@ -130,3 +221,17 @@ def update_average(average, network, step, decay=0.999):
     keep = tf.minimum(decay, (1 + step) / (10 + step))
     for mean, weight in zip(average.weights, network.weights, strict=True):
         mean.assign_add((1 - keep) * (weight - mean))
+
+
+def predict(network, inputs):
+    """What a network makes of arrays of any length, in inference mode: a NumPy array.
+
+    Keras's own `predict` traces anew for every new length, and TensorFlow then warns of that.
+    """
+    inputs = inputs if isinstance(inputs, list) else [inputs]
+    batch_size = max(1, min(500, 2**19 // inputs[0][0].size))  # little memory for large pictures
+    outputs = []
+    for start in range(0, len(inputs[0]), batch_size):
+        part = [tf.cast(array[start : start + batch_size], tf.float32) for array in inputs]
+        outputs.append(network(part if len(part) > 1 else part[0], training=False))
+    return np.concatenate(outputs)

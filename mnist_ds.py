@@ -8,14 +8,14 @@ import dataclasses
 import os
 import pathlib
 import re
-import warnings
 import zipfile
 
 import utils  # first of all: it quiets TensorFlow's start-up messages
 import keras
 import numpy as np
 import tensorflow as tf
-from PIL import Image, ImageOps
+
+import pictures
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -29,6 +29,7 @@ class Data:
     train_labels: np.ndarray
     test_images: np.ndarray
     test_labels: np.ndarray
+    class_names: tuple = ()  # where they have none, their numbers
 
     @property
     def image_shape(self):
@@ -41,27 +42,86 @@ class Data:
 
     def __str__(self):
         height, width, channels = self.image_shape
+        present = np.unique(self.train_labels)
+        classes = (
+            f"{len(present)} classes" if len(present) > 1 else f"class {self.names[present[0]]}"
+        )
         return (
             f"{self.name}: {len(self.train_images):,} training and {len(self.test_images):,} test "
-            f"pictures, {height}x{width}x{channels}, {self.num_classes} classes"
+            f"pictures, {height}x{width}x{channels}, {classes}"
         )
+
+    @property
+    def names(self):
+        """What the classes are called."""
+        return list(self.class_names) or [str(label) for label in range(self.num_classes)]
+
+    def only(self, class_name, option="--label"):
+        """The pictures of one class, by its name or number; BadInput if there are none."""
+        expected = f"one of the classes of {self.name}: {', '.join(self.names)[:300]}"
+        utils.require(class_name in self.names, option, class_name, expected)
+        label = self.names.index(class_name)
+        train, test = self.train_labels == label, self.test_labels == label
+        utils.require(train.any() and test.any(), option, class_name, "a class that has pictures")
+        return dataclasses.replace(
+            self,
+            train_images=self.train_images[train],
+            train_labels=self.train_labels[train],
+            test_images=self.test_images[test],
+            test_labels=self.test_labels[test],
+        )
+
+    def resized(self, size):
+        """The same pictures as squares of `size` pixels, with antialiasing."""
+
+        def resize(images):
+            chunks = [
+                tf.image.resize(images[i : i + 1000], (size, size), "bicubic", antialias=True)
+                for i in range(0, len(images), 1000)
+            ]
+            return np.uint8(np.clip(np.round(np.concatenate(chunks)), 0, 255))
+
+        images = [resize(self.train_images), resize(self.test_images)]
+        name = f"{self.name}{size}"
+        return dataclasses.replace(self, name=name, train_images=images[0], test_images=images[1])
+
+
+def alike(*sets):
+    """Several Data, all in colour if one of them is."""
+
+    def coloured(data):
+        images = data.train_images, data.test_images
+        train, test = (np.broadcast_to(x, (*x.shape[:3], 3)) for x in images)
+        return dataclasses.replace(data, train_images=train, test_images=test)
+
+    colour = any(data.image_shape[2] == 3 for data in sets)
+    return [coloured(data) if colour else data for data in sets]
 
 
 # ------------------------------------------------------------------------------------------ loading
 
 
-def load(data="mnist"):
-    """Load pictures: "mnist" (shipped), the path of an .npz file, or a tensorflow-datasets name.
+def load(data="mnist", size=0, pairs=False):
+    """Load pictures: "mnist" (shipped), a folder, an .npz file, or a tensorflow-datasets name.
 
     An .npz file has the layout of Keras's own mnist.npz: `x_train`, `y_train`, `x_test`, `y_test`,
-    pictures uint8 (n, height, width) or (n, height, width, channels).
+    pictures uint8 (n, height, width) or (n, height, width, channels). For a folder see
+    pictures.load_folder; with `pairs`, each of its files holds two pictures beside each other.
+    `size` is the side in pixels that the pictures are brought to, 0 = as they are (a folder: 64).
     Raises utils.BadInput if there is no such data, or it is malformed.
     """
+    if os.path.isdir(data):
+        *arrays, names = pictures.load_folder(data, size or 64, pairs)
+        source = f"--data {data}"
+        name = pathlib.Path(data).resolve().name
+        return dataclasses.replace(checked(name, *arrays, source), class_names=tuple(names))
     if data == "mnist":
-        return load_npz(HERE / "data" / "mnist.npz", name="mnist")
-    if data.endswith(".npz") or os.sep in data or os.path.exists(data):
-        return load_npz(pathlib.Path(data))
-    return load_tfds(data)
+        loaded = load_npz(HERE / "data" / "mnist.npz", name="mnist")
+    elif data.endswith(".npz") or os.sep in data or os.path.exists(data):
+        loaded = load_npz(pathlib.Path(data))
+    else:
+        loaded = load_tfds(data)
+    return loaded if loaded.image_shape[:2] == (size, size) or not size else loaded.resized(size)
 
 
 def load_npz(path, name=None):
@@ -118,7 +178,9 @@ def load_tfds(name):
             f"--data {name}: tensorflow-datasets could not give labelled pictures with a train and "
             f"a test part ({reason}); try another data set"
         ) from None
-    return checked(name, x_train, y_train, x_test, y_test, source=f"--data {name}")
+    loaded = checked(name, x_train, y_train, x_test, y_test, source=f"--data {name}")
+    label = builder.info.features[builder.info.supervised_keys[1]]
+    return dataclasses.replace(loaded, class_names=tuple(getattr(label, "names", ())))
 
 
 def check_download(builder, seconds=5):
@@ -164,46 +226,6 @@ def checked(name, x_train, y_train, x_test, y_test, source):
     return Data(name, x_train, y_train.astype(np.int32), x_test, y_test.astype(np.int32))
 
 
-def read_pictures(paths, image_shape):
-    """Picture files of any size and mode -> float32 (n, *image_shape) in [-1, 1].
-
-    Turned as their camera says, transparency filled with white, padded to a square with the colour
-    of their border, resized with antialiasing. For grey data, dark digits on light paper become
-    light on dark, as MNIST has them. Raises utils.BadInput for a file that is not a picture.
-    """
-    return np.stack([read_picture(path, image_shape) for path in paths])
-
-
-def read_picture(path, image_shape):
-    """One picture file -> float32 image_shape in [-1, 1]; see `read_pictures`."""
-    try:
-        with warnings.catch_warnings(action="ignore"), Image.open(path) as file:
-            picture = ImageOps.exif_transpose(file)
-            picture.load()
-    except FileNotFoundError:
-        raise utils.BadInput(f"{path}: no such file; give picture files (PNG, JPEG, ...)") from None
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        reason = " ".join(str(error).split())
-        raise utils.BadInput(
-            f"{path}: not a picture that can be read ({reason}); give PNG, JPEG, ... files"
-        ) from None
-    if picture.mode[0] in "IF":  # 16 bits and more: convert() would clip them at 255
-        values = np.asarray(picture, np.float64)
-        picture = Image.fromarray(np.uint8(values / (257 if values.max() > 255 else 1)))
-    paper = Image.new("RGBA", picture.size, "white")
-    picture = Image.alpha_composite(paper, picture.convert("RGBA"))
-    height, width, channels = image_shape
-    picture = picture.convert("L" if channels == 1 else "RGB")
-    pixels = np.asarray(picture)
-    edge = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
-    border = np.median(edge, axis=0).astype(int)
-    colour = int(border) if channels == 1 else tuple(border.tolist())
-    picture = ImageOps.pad(picture, (width, height), Image.Resampling.LANCZOS, color=colour)
-    if channels == 1 and border > 127:
-        picture = ImageOps.invert(picture)
-    return np.asarray(picture, np.float32).reshape(image_shape) / 127.5 - 1
-
-
 def some_of_each_class(labels, count):
     """Indices of the first `count` pictures of every class: all the first ones, then the second."""
     firsts = [np.flatnonzero(labels == label)[:count] for label in np.unique(labels)]
@@ -235,9 +257,21 @@ def batches(data, batch_size, seed=0, epoch=0):
     ).prefetch(tf.data.AUTOTUNE)
 
 
-def epochs(data, settings):
-    """The `batches` of these settings as a function of the epoch, as `utils.train` wants them."""
-    return lambda epoch: batches(data, settings.batch_size, settings.seed, epoch)
+def epochs(settings, *data):
+    """The `batches` of these settings as a function of the epoch, as `utils.train` wants them.
+
+    Of one set: (images, labels). Of several: a tuple of that, each set in an order of its own.
+    """
+
+    def of_epoch(epoch):
+        seeds = range(settings.seed, settings.seed + len(data))
+        sets = [
+            batches(part, settings.batch_size, seed, epoch)
+            for part, seed in zip(data, seeds, strict=True)
+        ]
+        return sets[0] if len(sets) == 1 else tf.data.Dataset.zip(*sets)
+
+    return of_epoch
 
 
 # -------------------------------------------------------------------------------------------- masks

@@ -63,8 +63,10 @@ class Settings:
     """The settings of every script; each script adds its own. The comments are its --help."""
 
     data: str = "mnist"
-    """'mnist' (shipped), an .npz file laid out as data/mnist.npz, or the name of an image data set
-    of tensorflow-datasets (fashion_mnist, kmnist, ...)"""
+    """'mnist' (shipped), a folder of pictures, an .npz file laid out as data/mnist.npz, or the name
+    of an image data set of tensorflow-datasets (fashion_mnist, cifar10, ...)"""
+    size: int = 0
+    """side in pixels that the pictures are brought to; 0 = as they are, in a folder 64"""
     out: str = "results"
     """folder for everything that the run writes"""
     epochs: int = 5
@@ -84,21 +86,22 @@ class Settings:
 
     def check(self):
         """Raise BadInput for values that no run can have. Scripts extend it."""
+        require(self.size == 0 or 8 <= self.size <= 1024, "--size", self.size, "8 to 1024, or 0")
         require(self.epochs >= 0, "--epochs", self.epochs, "0 or more")
         require(self.steps_per_epoch >= 0, "--steps-per-epoch", self.steps_per_epoch, "0 or more")
         require(self.batch_size >= 1, "--batch-size", self.batch_size, "1 or more")
         require(0 <= self.seed < 2**31, "--seed", self.seed, "0 to 2147483647")
 
     def check_data(self, data):
-        """Raise BadInput for values that do not fit this data set (a mnist_ds.Data)."""
+        """Raise BadInput for values that do not fit this mnist_ds.Data."""
         count = len(data.train_images)
         limit = f"at most {count}, the number of training pictures of {data.name}"
         require(self.batch_size <= count, "--batch-size", self.batch_size, limit)
         self.check_shape(data.image_shape)
 
-    def steps_in_epoch(self, data):
-        """How many training steps an epoch has on this data set."""
-        return self.steps_per_epoch or len(data.train_images) // self.batch_size
+    def steps_in_epoch(self, *data):
+        """How many training steps an epoch has on this data; the smallest set of several counts."""
+        return self.steps_per_epoch or min(len(d.train_images) for d in data) // self.batch_size
 
     def check_shape(self, image_shape):
         """Raise BadInput for values that do not fit pictures of (height, width, channels)."""
@@ -171,9 +174,10 @@ def bfloat16_pays():
     return False, "this CPU has no AMX, without which bfloat16 is slower"
 
 
-def start(settings, data):
+def start(settings, *data):
     """Check the settings against the data, seed everything, set the precision, and say all that."""
-    settings.check_data(data)
+    for part in data:
+        settings.check_data(part)
     folder(settings.out)
     keras.utils.set_random_seed(settings.seed)
     pays, why = bfloat16_pays()
@@ -183,9 +187,10 @@ def start(settings, data):
     keras.config.set_dtype_policy(policy)
     gpus = tf.config.list_physical_devices("GPU")
     device = f"{len(gpus)} GPU" if gpus else f"CPU, {os.cpu_count()} cores"
-    steps = settings.steps_in_epoch(data)
+    steps = settings.steps_in_epoch(*data)
     chosen = dataclasses.asdict(settings)
-    print(f"data       {data}")
+    for part in data:
+        print(f"data       {part}")
     print(f"device     {device}; TensorFlow {tf.__version__}, Keras {keras.__version__}")
     print(f"precision  {policy} ({reason})")
     print("settings   " + ", ".join(f"{k}={v}" for k, v in chosen.items() if k not in NOT_COMPARED))
@@ -270,7 +275,7 @@ WRITTEN = (
     "losses.png",
     "history.csv",
     "scores.json",
-    "generator.keras",
+    "generator*.keras",
     ".part-*",
     "settings.json",
 )
@@ -491,18 +496,19 @@ def frame_paths(out):
     return sorted((out / "frames").glob("[0-9]*.png"), key=lambda path: int(path.stem))
 
 
-def finish(run, generator, scores, rows, names):
-    """Save the generator, figures and scores of a finished run, and say how it went.
+def finish(run, generators, scores, rows, names):
+    """Save the generators, figures and scores of a finished run, and say how it went.
 
     Args:
         run: what `train` gave back.
-        generator: the keras.Model to save.
+        generators: {file's name without .keras: keras.Model}.
         scores: {name: figure}.
         rows, names: of the samples, as visual.save_figure takes them.
     """
     out = run.out
-    with replacing(out / "generator.keras") as part:
-        generator.save(part)
+    for name, generator in generators.items():
+        with replacing(out / f"{name}.keras") as part:
+            generator.save(part)
     with replacing(out / "samples.png") as part:
         visual.save_figure(part, rows, names)
     if run.history:
@@ -516,7 +522,8 @@ def finish(run, generator, scores, rows, names):
     width = max(len(name) for name in scores)
     for name, value in scores.items():
         print(f"score      {name:{width}} {value:.4g}")
-    for name in ("generating.gif", "samples.png", "losses.png", "scores.json", "generator.keras"):
+    saved = [f"{name}.keras" for name in generators]
+    for name in ("generating.gif", "samples.png", "losses.png", "scores.json", *saved):
         if (out / name).exists():
             print(f"written    {out / name}")
 
@@ -524,9 +531,9 @@ def finish(run, generator, scores, rows, names):
 # ----------------------------------------------------------------------------------------- sampling
 
 
-def load_generator(settings):
+def load_generator(settings, name="generator"):
     """The generator that an earlier run saved in the output folder, a keras.Model."""
-    path = pathlib.Path(settings.out) / "generator.keras"
+    path = pathlib.Path(settings.out) / f"{name}.keras"
     if not path.is_file():
         raise BadInput(
             f"--sample needs a trained generator, and there is no {path}; train one first by the "
@@ -539,10 +546,20 @@ def load_generator(settings):
         raise BadInput(f"{path} cannot be loaded ({reason}); train it again with --fresh") from None
 
 
-def save_samples(settings, rows):
-    """Write `sampled.png`, a labelled figure of {label: pictures}, one column for each file."""
+def as_trained(settings, *names):
+    """These settings, those of them that are named as the run in the output folder has them."""
+    path = pathlib.Path(settings.out) / "settings.json"
+    try:
+        theirs = json.loads(path.read_text())
+        return dataclasses.replace(settings, **{name: theirs[name] for name in names})
+    except (OSError, ValueError, KeyError) as error:
+        raise BadInput(f"{path} cannot be used ({error}); train again with --fresh") from None
+
+
+def save_samples(settings, rows, names):
+    """Write `sampled.png`, a labelled figure of {label: pictures}, one named column for each."""
     out = folder(settings.out)
-    names = [pathlib.Path(file).name for file in settings.sample]
+    names = [pathlib.Path(name).name for name in names]
     with replacing(out / "sampled.png") as part:
         visual.save_figure(part, rows, names)
     print(f"results    {out / 'sampled.png'}")

@@ -28,13 +28,14 @@ def tile(images, columns, gap=2):
     return grid[: rows * (height + gap) - gap, : columns * (width + gap) - gap]
 
 
-def frame(rows, caption, columns=10, zoom=2):
+def frame(rows, caption, columns=10, zoom=2, names=()):
     """One picture of labelled rows, as a PIL image: what is saved after every epoch.
 
     Args:
         rows: {label: pictures}, sets of the same size; they are shown below each other, and a set
             of more than `columns` pictures goes on in a further block of rows.
         caption: the line above, e.g. "epoch 3".
+        names: of the columns, if they have any.
     """
     sets = {label: np.asarray(images) for label, images in rows.items()}
     count = len(next(iter(sets.values())))
@@ -45,9 +46,9 @@ def frame(rows, caption, columns=10, zoom=2):
     ]
     font = ImageFont.load_default(14)
     left = 10 + max(int(font.getlength(label)) for label in sets)
-    top, gap, block_gap = 24, 4, 10
+    top, gap, block_gap = 24 + 18 * bool(len(names)), 4, 10
     height, width, channels = strips[0][1].shape
-    blocks = len(strips) // len(sets)
+    blocks = len(strips) // len(sets) if len(sets) > 1 else 1  # one row needs no gaps
     canvas = Image.new(
         "L" if channels == 1 else "RGB",
         (
@@ -58,6 +59,9 @@ def frame(rows, caption, columns=10, zoom=2):
     )
     draw = ImageDraw.Draw(canvas)
     draw.text((left, 3), caption, fill="black", font=font)
+    for i, name in enumerate(names):
+        center = left + zoom * (width + 2) * (i + 0.5) / columns
+        draw.text((center, top - 2), str(name), fill="black", font=font, anchor="mb")
     y = top
     for i, (label, strip) in enumerate(strips):
         picture = Image.fromarray(strip.squeeze(-1) if channels == 1 else strip).resize(
@@ -65,7 +69,7 @@ def frame(rows, caption, columns=10, zoom=2):
         )
         canvas.paste(picture, (left, y))
         draw.text((4, y + (height * zoom - 14) // 2), label, fill="black", font=font)
-        y += height * zoom + gap + (block_gap if (i + 1) % len(sets) == 0 else 0)
+        y += height * zoom + gap + (block_gap if blocks > 1 and (i + 1) % len(sets) == 0 else 0)
     return canvas
 
 

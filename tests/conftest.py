@@ -23,20 +23,45 @@ class Script:
 
     name: str
     model: str
-    # Which network each optimizer of the model moves, by the name of its learning rate's setting.
+    # Which networks each learning rate moves, by the name of its setting.
     moves: dict
+    # The classes of the data sets that it takes, if not one of all classes.
+    classes: tuple = ()
+    # What it may be asked to do with a trained generator.
+    sample: str = "1"
+
+    def parts(self, data):
+        """The data sets that it trains on, of this one."""
+        return [data.only(name) for name in self.classes] or [data]
+
+    @property
+    def networks(self):
+        return [name for names in self.moves.values() for name in names]
 
 
+ONE_PAIR = {"g_learning_rate": ["generator", "average"], "d_learning_rate": ["discriminator"]}
+TWO_PAIRS = {
+    "g_learning_rate": ["g12", "g21", "average12", "average21"],
+    "d_learning_rate": ["d1", "d2"],
+}
 SCRIPTS = [
-    Script(
-        "ccgan",
-        "CCGAN",
-        {"g_learning_rate": ["generator", "average"], "d_learning_rate": ["discriminator"]},
-    ),
+    Script("ccgan", "CCGAN", ONE_PAIR),
+    Script("cgan", "CGAN", ONE_PAIR),
+    Script("dcgan", "DCGAN", ONE_PAIR),
+    Script("pix2pix", "Pix2Pix", ONE_PAIR),
+    Script("cyclegan", "CycleGAN", TWO_PAIRS, classes=("6", "9")),
 ]
 
 
-@pytest.fixture(params=SCRIPTS, ids=lambda script: script.name)
+def for_script(name):
+    """Marks tests to run in the process in which the others of this script do, for its runs."""
+    return pytest.mark.xdist_group(name)
+
+
+@pytest.fixture(
+    params=[pytest.param(script, marks=for_script(script.name)) for script in SCRIPTS],
+    ids=lambda script: script.name,
+)
 def script(request):
     return request.param
 
@@ -53,17 +78,22 @@ def float32_and_seed():
     keras.utils.set_random_seed(0)
 
 
+def named(name):
+    return next(script for script in SCRIPTS if script.name == name)
+
+
 def build(script, data, **settings):
     """A script's model with these settings, and the settings."""
     module = importlib.import_module(script.name)
     chosen = module.Settings(**settings)
     keras.utils.set_random_seed(chosen.seed)
-    model = getattr(module, script.model)(chosen, data.image_shape, data.num_classes)
-    return model, chosen
+    return getattr(module, script.model)(chosen, *script.parts(data)), chosen
 
 
-def first_batches(data, count, batch_size=16, seed=0):
-    return list(mnist_ds.batches(data, batch_size, seed).take(count))
+def batches_for(script, data, count, batch_size=16, seed=0):
+    """The first batches that a script trains on, as a list."""
+    chosen = importlib.import_module(script.name).Settings(batch_size=batch_size, seed=seed)
+    return list(mnist_ds.epochs(chosen, *script.parts(data))(1).take(count))
 
 
 def run_script(name, *args, cwd=None, **options):
@@ -72,43 +102,39 @@ def run_script(name, *args, cwd=None, **options):
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, **options)
 
 
-def smoke(out, epochs=2, steps=4):
-    """The options of a run that takes seconds."""
-    return ["--epochs", epochs, "--steps-per-epoch", steps, "--batch-size", 8, "--out", out]
-
-
-def smoke_float32(out, *more):
-    """A smoke run of three epochs whose figures can be compared to the bit."""
-    return [*smoke(out, epochs=3), "--precision", "float32", *more]
+def smoke(out, data="mnist", epochs=3, steps=7):
+    """The options of a run that takes seconds, and whose figures can be compared to the bit."""
+    options = ["--epochs", epochs, "--steps-per-epoch", steps, "--batch-size", 8, "--out", out]
+    return [*options, "--data", data, "--precision", "float32"]
 
 
 @pytest.fixture(scope="session")
 def small_data(data, tmp_path_factory):
-    """A file of few digits, for which there is no classifier: its runs end without scoring."""
-    path = tmp_path_factory.mktemp("data") / "small.npz"
+    """A file of few digits, by whose name the shipped classifier is found."""
+    path = tmp_path_factory.mktemp("data") / "mnist.npz"
     parts = {
         "train": (data.train_images, data.train_labels),
         "test": (data.test_images, data.test_labels),
     }
     arrays = {}
     for part, (images, labels) in parts.items():
-        arrays |= {f"x_{part}": images[:200], f"y_{part}": labels[:200]}
+        arrays |= {f"x_{part}": images[:400], f"y_{part}": labels[:400]}
     np.savez(path, **arrays)
     return path
 
 
 @pytest.fixture(scope="session")
-def finished_runs(tmp_path_factory):
-    """(script name, more options) -> folder and process of a smoke run, made when first wanted."""
+def finished_run(small_data, tmp_path_factory):
+    """script's name -> folder and process of a smoke run, made when first wanted."""
     runs = {}
 
-    def finished(name, *more):
-        if (name, *more) not in runs:
+    def finished(name):
+        if name not in runs:
             out = tmp_path_factory.mktemp(name) / "run"
-            process = run_script(name, *smoke_float32(out, *more), cwd=out.parent)
+            process = run_script(name, *smoke(out, small_data), cwd=out.parent)
             assert process.returncode == 0, process.stderr
-            runs[name, *more] = (out, process)
-        return runs[name, *more]
+            runs[name] = (out, process)
+        return runs[name]
 
     return finished
 

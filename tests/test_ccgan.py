@@ -8,14 +8,15 @@ import ccgan
 import classifier
 import mnist_ds
 import utils
-from conftest import SCRIPTS, build, first_batches, run_script
+from conftest import batches_for, build, for_script, named, run_script
 from test_scripts import contents, run_in_process
 
-CCGAN = next(script for script in SCRIPTS if script.name == "ccgan")
+pytestmark = for_script("ccgan")
+CCGAN = named("ccgan")
 
 
 def holed_batch(data, count=8):
-    images, _ = first_batches(data, 1, batch_size=count)[0]
+    images, _ = batches_for(CCGAN, data, 1, batch_size=count)[0]
     masks = mnist_ds.random_masks(count, 28, 28, 10, 16, seed=0)
     return images, masks
 
@@ -65,7 +66,7 @@ def losses(data, swapped, **settings):
     """The figures of three steps, with the labels as they are or with other ones."""
     model, _ = build(CCGAN, data, **settings)
     figures = []
-    for images, labels in first_batches(data, 3):
+    for images, labels in batches_for(CCGAN, data, 3):
         if swapped:
             labels = (labels + 1) % 10
         figures.append([float(value) for value in model.train_step((images, labels)).values()])
@@ -111,7 +112,7 @@ def test_masks_are_fresh_at_every_step(data, monkeypatch):
         return masks
 
     monkeypatch.setattr(mnist_ds, "random_masks", watched)
-    for batch in first_batches(data, 3):
+    for batch in batches_for(CCGAN, data, 3):
         model.train_step(batch)
     assert len(seen) == 3
     assert not np.array_equal(seen[0], seen[1])
@@ -170,8 +171,8 @@ def test_holes_that_do_not_fit(hole, tmp_path, monkeypatch, capsys):
     assert not (tmp_path / "out").exists()
 
 
-def test_sample_completes_picture_files(finished_runs, tmp_path):
-    out, _ = finished_runs("ccgan")
+def test_sample_completes_picture_files(finished_run, tmp_path):
+    out, _ = finished_run("ccgan")
     for name, mode, size in (("a.png", "RGBA", (300, 200)), ("b.jpg", "RGB", (28, 28))):
         picture = Image.new(mode, size, "white")
         picture.paste("black", (size[0] // 2 - 3, 5, size[0] // 2 + 3, size[1] - 5))
@@ -190,8 +191,8 @@ def test_sample_completes_picture_files(finished_runs, tmp_path):
 
 
 @pytest.mark.parametrize("file", ["text.png", "absent.png"])
-def test_sample_of_no_picture(file, finished_runs, tmp_path, monkeypatch, capsys):
-    out, _ = finished_runs("ccgan")
+def test_sample_of_no_picture(file, finished_run, tmp_path, monkeypatch, capsys):
+    out, _ = finished_run("ccgan")
     (tmp_path / "text.png").write_text("text")
     before = contents(out)
     args = ["--sample", tmp_path / file, "--out", out]

@@ -55,8 +55,8 @@ def test_completion_scores_of_perfect_and_of_no_completions(data):
     assert classifier.completion_scores(part, masks, shifted)["hole_psnr"] == pytest.approx(20)
 
 
-def test_smoke_run(tmp_path):
-    options = ["--epochs", 1, "--steps-per-epoch", 3, "--batch-size", 8, "--out", tmp_path]
+def test_smoke_run(small_data, tmp_path):
+    options = ["--data", small_data, "--epochs", 1, "--steps-per-epoch", 3, "--out", tmp_path]
     process = run_script("classifier", *options)
     assert process.returncode == 0, process.stderr
     assert "test accuracy" in process.stdout

@@ -2,7 +2,6 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from PIL import Image
 
 import mnist_ds
 import utils
@@ -216,69 +215,6 @@ def test_unknown_name():
 def test_named_data_set_out_of_reach(no_network):
     with pytest.raises(utils.BadInput, match="cannot be reached"):
         mnist_ds.load("fashion_mnist")
-
-
-# ------------------------------------------------------------------------------------ picture files
-
-
-def ink(size=(60, 60), mode="L", paper=255, colour=0):
-    """A picture of a vertical stroke on paper."""
-    picture = Image.new("L", size, paper)
-    picture.paste(colour, (size[0] // 2 - 4, 6, size[0] // 2 + 4, size[1] - 6))
-    return picture.convert(mode)
-
-
-@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P", "1", "LA", "CMYK", "I;16", "F"])
-def test_pictures_of_any_mode(tmp_path, mode):
-    path = tmp_path / ("ink.tif" if mode in ("CMYK", "F") else "ink.png")
-    if mode == "I;16":
-        Image.fromarray(np.asarray(ink()).astype(np.uint16) * 257).save(path)
-    else:
-        ink(mode=mode).save(path)
-    image = mnist_ds.read_pictures([path], (28, 28, 1))[0]
-    assert image.shape == (28, 28, 1)
-    assert image.dtype == np.float32
-    assert image[14, 14, 0] == pytest.approx(1, abs=0.05)  # the stroke, light
-    assert image[14, 2, 0] == pytest.approx(-1, abs=0.05)  # the paper, dark
-
-
-def test_light_on_dark_stays(tmp_path):
-    ink(paper=0, colour=255).save(tmp_path / "chalk.png")
-    image = mnist_ds.read_pictures([tmp_path / "chalk.png"], (28, 28, 1))[0]
-    assert image[14, 14, 0] == pytest.approx(1, abs=0.05)
-    assert image[0, 0, 0] == pytest.approx(-1, abs=0.05)
-
-
-def test_transparent_paper_is_white(tmp_path):
-    picture = ink(mode="RGBA", paper=0)
-    picture.putalpha(ink(paper=0, colour=255))
-    picture.save(tmp_path / "clear.png")
-    image = mnist_ds.read_pictures([tmp_path / "clear.png"], (28, 28, 1))[0]
-    assert image[14, 14, 0] > 0.9
-    assert image[14, 2, 0] < -0.9
-
-
-def test_narrow_pictures_are_padded_not_cut(tmp_path):
-    ink(size=(20, 80)).save(tmp_path / "narrow.png")
-    image = mnist_ds.read_pictures([tmp_path / "narrow.png"], (28, 28, 1))[0, ..., 0]
-    rows = np.flatnonzero(image.max(axis=1) > 0)
-    assert len(rows) > 20  # the whole stroke, top to bottom
-    assert image[:, :8].max() < -0.9
-
-
-def test_colour_pictures_keep_their_colours(tmp_path):
-    Image.new("RGB", (50, 50), (255, 0, 51)).save(tmp_path / "red.png")
-    image = mnist_ds.read_pictures([tmp_path / "red.png"], (32, 32, 3))[0]
-    np.testing.assert_allclose(image[16, 16], [1, -1, -0.6], atol=0.02)
-
-
-@pytest.mark.parametrize("content", [b"", b"just text", b"\x89PNG\r\n\x1a\n broken"])
-def test_not_a_picture(tmp_path, content):
-    (tmp_path / "file.png").write_bytes(content)
-    with pytest.raises(utils.BadInput, match="not a picture"):
-        mnist_ds.read_pictures([tmp_path / "file.png"], (28, 28, 1))
-    with pytest.raises(utils.BadInput, match="no such file"):
-        mnist_ds.read_pictures([tmp_path / "absent.png"], (28, 28, 1))
 
 
 def test_no_network_ends_soon_with_one_line(tmp_path):

@@ -1,0 +1,279 @@
+"""CycleGAN: two GANs turn pictures of one kind into another and back, without any pairs.
+
+Nobody says which 9 belongs to a 6. One generator turns pictures of kind 1 into kind 2, another one
+back; two discriminators know real pictures of each kind. That alone would let a generator answer
+every 6 with the same good 9. So there is the cycle: there and back again, every picture has to
+come out as it went in, and that is only possible if the 9 keeps what made the 6 this very 6: its
+slant, its weight, its size. Paper: Zhu, Park, Isola, Efros, Unpaired Image-to-Image Translation
+using Cycle-Consistent Adversarial Networks, https://arxiv.org/abs/1703.10593
+
+Deliberate differences from the paper:
+ 1. At 28x28 the generators are small encoder-decoders and the discriminators judge the whole
+    picture. From 64 pixels up both are the paper's: residual blocks, 70x70 patches.
+ 2. Batches of 32, not of one picture; a learning rate of 0.0005, not 0.0002.
+ 3. The discriminators have no instance norm.
+ 4. Pictures and scores come from a moving average of the generators' weights.
+"""
+
+import dataclasses
+import pathlib
+from typing import Annotated
+
+import utils  # first of all: it quiets TensorFlow's start-up messages
+import keras
+import tensorflow as tf
+import tyro
+
+import classifier
+import gan_cnn
+import mnist_ds
+import pictures
+import visual
+
+
+@dataclasses.dataclass
+class Settings(utils.Settings):
+    data: tuple[str, ...] = ("mnist",)
+    """a data set with classes (see --data of the other scripts), or two folders of pictures"""
+    from_: Annotated[str, tyro.conf.arg(name="from")] = "6"
+    """class of the pictures of kind 1"""
+    to: str = "9"
+    """class of the pictures of kind 2"""
+    out: str = "results/cyclegan"
+    """folder for everything that the run writes"""
+    epochs: int = 10
+    """stretches of training, with a picture after each"""
+    steps_per_epoch: int = 300
+    """training steps in an epoch; 0 = as many as there are whole batches"""
+    batch_size: int = 32
+    """pictures of each kind in a batch"""
+    cycle: bool = True
+    """the cycle loss; without, see what becomes of the diversity"""
+    cycle_weight: float = 10.0
+    """of the cycle loss in each direction against the discriminators', lambda in the paper"""
+    identity_weight: float = 0.0
+    """of the identity loss, 5 in the paper for paintings: what is of kind 2 already should stay"""
+    buffer_size: int = 50
+    """how many past pictures of each generator the discriminators are shown again; 0 = none"""
+    g_learning_rate: float = 5e-4
+    """of the generators' Adams; in the second half of the training it falls linearly to 0"""
+    d_learning_rate: float = 5e-4
+    """of the discriminators' Adams; falls as the generators' does"""
+
+    def check(self):
+        super().check()
+        given = " ".join(self.data)
+        utils.require(len(self.data) in (1, 2), "--data", given, "a data set, or two folders")
+        for name in ("cycle_weight", "identity_weight", "buffer_size"):
+            value = getattr(self, name)
+            utils.require(value >= 0, f"--{name.replace('_', '-')}", value, "0 or more")
+
+    @property
+    def kinds(self):
+        """What kind 1 and kind 2 are called."""
+        folders = [pathlib.Path(path).resolve().name for path in self.data]
+        return folders if len(folders) == 2 else [self.from_, self.to]
+
+
+def load(settings):
+    """The pictures of kind 1 and those of kind 2: two mnist_ds.Data."""
+    if len(settings.data) == 2:
+        return mnist_ds.alike(*(mnist_ds.load(path, settings.size) for path in settings.data))
+    data = mnist_ds.load(settings.data[0], settings.size)
+    return data.only(settings.from_, "--from"), data.only(settings.to, "--to")
+
+
+def build_generator(image_shape):
+    """Pictures of one kind (n, h, w, c) -> of the other kind (n, h, w, c), in [-1, 1]."""
+    if min(image_shape[:2]) >= 64:
+        return gan_cnn.resnet_img2img(image_shape, image_shape[-1])
+    return gan_cnn.mnist_uni_img2img(image_shape, image_shape[-1], norm="instance")
+
+
+def build_discriminator(image_shape):
+    """Pictures (n, h, w, c) -> scores, 1 = real: one of the picture (n, 1), or a map of them."""
+    if min(image_shape[:2]) >= 64:
+        return gan_cnn.patch_discriminator(image_shape)
+    image = keras.Input(image_shape)
+    score = keras.layers.Dense(1, dtype="float32")(gan_cnn.mnist_uni_disc_cnn(image_shape)(image))
+    return keras.Model(image, score)
+
+
+class ConstantThenLinear(keras.optimizers.schedules.LearningRateSchedule):
+    """Constant in the first half of all steps, then linearly to 0 (section 4 of the paper)."""
+
+    def __init__(self, rate, steps):
+        self.rate, self.steps = rate, max(1, steps)
+
+    def __call__(self, step):
+        left = 1 - tf.cast(step, tf.float32) / self.steps
+        return self.rate * tf.clip_by_value(2 * left, 0.0, 1.0)
+
+
+class CycleGAN(keras.Model):
+    """Two generators, two discriminators, and the step that trains them."""
+
+    def __init__(self, settings, data1, data2):
+        super().__init__()
+        self.settings, shape = settings, data1.image_shape
+        self.g12, self.g21 = build_generator(shape), build_generator(shape)
+        self.d1, self.d2 = build_discriminator(shape), build_discriminator(shape)
+        self.average12 = gan_cnn.averaged(self.g12, build_generator, shape)
+        self.average21 = gan_cnn.averaged(self.g21, build_generator, shape)
+        steps = settings.epochs * settings.steps_in_epoch(data1, data2)
+        g_rate = ConstantThenLinear(settings.g_learning_rate, steps)
+        d_rate = ConstantThenLinear(settings.d_learning_rate, steps)
+        self.g12_optimizer, self.g21_optimizer = (
+            utils.adam(g, g_rate) for g in (self.g12, self.g21)
+        )
+        self.d1_optimizer, self.d2_optimizer = (utils.adam(d, d_rate) for d in (self.d1, self.d2))
+        self.score_loss = keras.losses.MeanSquaredError()  # least squares, arXiv 1611.04076
+        self.pixel_loss = keras.losses.MeanAbsoluteError()
+        self.past1, self.past2 = (
+            self.add_weight(
+                (settings.buffer_size, *shape),
+                "zeros",
+                "float32",
+                trainable=False,
+                aggregation="only_first_replica",
+                name=name,
+            )
+            for name in ("past1", "past2")
+        )
+        self.random = keras.random.SeedGenerator(settings.seed)
+        self.built = True  # every network is: Keras need not call the whole to find out
+
+    def exchanged(self, past, fakes):
+        """The fakes, about half of them exchanged for past ones, whose places they take.
+
+        A discriminator that sees only the newest fakes forgets what was wrong with earlier ones,
+        and the generator comes back to them (section 4 of the paper).
+        """
+        size, count = past.shape[0], tf.shape(fakes)[0]
+        if size == 0:
+            return fakes
+        first = self.g12_optimizer.iterations == 0  # nothing is past yet: begin with these
+        stored = tf.where(first, tf.gather(fakes, tf.range(size) % count), past)
+        places = tf.argsort(keras.random.uniform((size,), dtype="float32", seed=self.random))[
+            :count
+        ]
+        new, old = fakes[:size], tf.gather(stored, places)
+        coin = keras.random.uniform((tf.shape(new)[0], 1, 1, 1), dtype="float32", seed=self.random)
+        past.assign(
+            tf.tensor_scatter_nd_update(stored, places[:, None], tf.where(coin < 0.5, new, old))
+        )
+        return tf.concat([tf.where(coin < 0.5, old, new), fakes[size:]], axis=0)
+
+    @tf.function
+    def train_step(self, batch):
+        """One step of each network on ((images 1, _), (images 2, _)); {name: scalar}."""
+        (real1, _), (real2, _) = batch
+
+        with tf.GradientTape() as g_tape:
+            fake2 = self.g12(real1, training=True)
+            fake1 = self.g21(real2, training=True)
+
+            # Each discriminator learns to give real pictures of its kind 1, and generated ones 0.
+            shown1 = self.exchanged(self.past1, tf.stop_gradient(fake1))
+            shown2 = self.exchanged(self.past2, tf.stop_gradient(fake2))
+            with tf.GradientTape() as d_tape:
+                on_real = self.d1(real1, training=True), self.d2(real2, training=True)
+                on_fake = self.d1(shown1, training=True), self.d2(shown2, training=True)
+                d_loss = sum(self.score_loss(tf.ones_like(score), score) for score in on_real) / 2
+                d_loss += sum(self.score_loss(tf.zeros_like(score), score) for score in on_fake) / 2
+            weights1, weights2 = self.d1.trainable_weights, self.d2.trainable_weights
+            gradients1, gradients2 = d_tape.gradient(d_loss, [weights1, weights2])
+            self.d1_optimizer.apply(gradients1, weights1)
+            self.d2_optimizer.apply(gradients2, weights2)
+
+            # The generators learn to have their pictures taken for real ones of the other kind,
+            verdicts = self.d1(fake1, training=True), self.d2(fake2, training=True)
+            g_loss = sum(self.score_loss(tf.ones_like(score), score) for score in verdicts)
+            # to bring each picture back as it was,
+            again1 = self.g21(fake2, training=True)
+            again2 = self.g12(fake1, training=True)
+            cycle_loss = self.pixel_loss(real1, again1) + self.pixel_loss(real2, again2)
+            if self.settings.cycle:
+                g_loss += self.settings.cycle_weight * cycle_loss
+            # and, if wanted, to leave alone what is of the right kind already.
+            if self.settings.identity_weight:
+                identity_loss = self.pixel_loss(real2, self.g12(real2, training=True))
+                identity_loss += self.pixel_loss(real1, self.g21(real1, training=True))
+                g_loss += self.settings.identity_weight * identity_loss
+        weights12, weights21 = self.g12.trainable_weights, self.g21.trainable_weights
+        gradients12, gradients21 = g_tape.gradient(g_loss, [weights12, weights21])
+        self.g12_optimizer.apply(gradients12, weights12)
+        self.g21_optimizer.apply(gradients21, weights21)
+        gan_cnn.update_average(self.average12, self.g12, self.g12_optimizer.iterations)
+        gan_cnn.update_average(self.average21, self.g21, self.g21_optimizer.iterations)
+
+        return {
+            "d_loss": d_loss,
+            "g_loss": g_loss,
+            "cycle_loss": cycle_loss,
+            "D(x)": sum(tf.reduce_mean(score) for score in on_real) / 2,
+            "D(G(z))": sum(tf.reduce_mean(score) for score in on_fake) / 2,
+        }
+
+
+def there_and_back(there, back, images):
+    """Pictures -> translated by one generator, and brought back by the other."""
+    translated = gan_cnn.predict(there, images)
+    return translated, gan_cnn.predict(back, translated)
+
+
+def main():
+    settings = utils.parse(Settings, __doc__)
+    if settings.sample:
+        return sample(settings)
+    data1, data2 = load(settings)
+    utils.start(settings, data1, data2)
+    gan = CycleGAN(settings, data1, data2)
+    g12, g21, (kind1, kind2) = gan.average12, gan.average21, settings.kinds
+    images1, images2 = (mnist_ds.normalize(data.test_images).numpy() for data in (data1, data2))
+
+    def rows():  # the same held-out pictures in every frame
+        shown1, shown2 = images1[:10], images2[:10]
+        fake2, again1 = there_and_back(g12, g21, shown1)
+        fake1, again2 = there_and_back(g21, g12, shown2)
+        return {
+            kind1: shown1,
+            f"{kind1} to {kind2}": fake2,
+            "and back": again1,
+            kind2: shown2,
+            f"{kind2} to {kind1}": fake1,
+            "and back ": again2,
+        }
+
+    batches = mnist_ds.epochs(settings, data1, data2)
+    run = utils.train(gan, settings, batches, lambda caption: visual.frame(rows(), caption))
+    scores = {}
+    for direction, there, back, images, data in (
+        ("12", g12, g21, images1, data2),
+        ("21", g21, g12, images2, data1),
+    ):
+        translated, again = there_and_back(there, back, images)
+        found = classifier.translation_scores(data, translated)
+        found["cycle_l1"] = classifier.pair_scores(images, again)["l1"]
+        scores |= {f"{direction}_{name}": value for name, value in found.items()}
+    names = range(1, 1 + len(rows()[kind1]))
+    utils.finish(run, {"generator12": g12, "generator21": g21}, scores, rows(), names)
+
+
+def sample(settings):
+    """--sample: translate pictures from files, both ways, with the generators of an earlier run."""
+    g12, g21 = (utils.load_generator(settings, name) for name in ("generator12", "generator21"))
+    settings = utils.as_trained(settings, "data", "from_", "to")
+    fit = pictures.cropped if len(settings.data) == 2 else pictures.padded
+    images = pictures.read_all(settings.sample, g12.input_shape[1:], fit)
+    kind1, kind2 = settings.kinds
+    rows = {
+        "picture": images,
+        f"as {kind2}": there_and_back(g12, g21, images)[0],
+        f"as {kind1}": there_and_back(g21, g12, images)[0],
+    }
+    utils.save_samples(settings, rows, settings.sample)
+
+
+if __name__ == "__main__":
+    utils.run(main)

@@ -1,0 +1,238 @@
+"""Pix2Pix: a conditional GAN turns one picture into another, taught by pairs.
+
+From many pairs of a source and its target picture, the generator learns to make the target out of
+the source. Compared pixel by pixel with the target alone, it would answer with the blurred mean of
+all that might be right; so a discriminator looks on, which sees source and picture together and
+judges for every patch whether it is real. Here the source is a digit with a hole (the same holes
+as in ccgan.py), or its outline; or the pairs come from a folder. Paper: Isola, Zhu, Zhou, Efros,
+Image-to-Image Translation with Conditional Adversarial Networks, https://arxiv.org/abs/1611.07004
+
+Deliberate differences from the paper:
+ 1. At 28x28 the networks are smaller: three levels down to a single pixel, not eight, and 22x22
+    patches. From 64 pixels up they are the paper's, with the 70x70 patches of 256x256 pictures.
+ 2. Batches of 64, not of one picture; a learning rate of 0.0005, not 0.0002.
+ 3. No batch norm at the bottleneck, which it would set to zero for a batch of one, nor in the
+    discriminator.
+ 4. Dropout, the only noise, is active in training only; the paper keeps it on for the results.
+ 5. Pictures and scores come from a moving average of the generator's weights.
+"""
+
+import dataclasses
+import os
+from typing import Literal
+
+import utils  # first of all: it quiets TensorFlow's start-up messages
+import keras
+import tensorflow as tf
+
+import classifier
+import gan_cnn
+import mnist_ds
+import pictures
+import visual
+
+
+@dataclasses.dataclass
+class Settings(mnist_ds.HoleSettings):
+    out: str = "results/pix2pix"
+    """folder for everything that the run writes"""
+    epochs: int = 8
+    """stretches of training, with a picture after each"""
+    steps_per_epoch: int = 300
+    """training steps in an epoch, a third of all digits; 0 = as many as there are whole batches"""
+    task: Literal["holes", "edges"] = "holes"
+    """fill holes, or fill outlines; a folder as --data holds pairs of its own, A left, B right"""
+    direction: Literal["AtoB", "BtoA"] = "AtoB"
+    """of a folder's pairs: make B of A, or A of B"""
+    skips: bool = True
+    """the U-Net's connections from each level on the way down to the same one on the way up"""
+    loss: Literal["l1", "l2"] = "l1"
+    """of the pixels: mean absolute or mean squared error"""
+    weight: float = 100.0
+    """of the pixels' loss against the discriminator's, lambda in the paper"""
+    patch: Literal["patch", "full"] = "patch"
+    """judge every patch, or the picture as a whole"""
+    gan: bool = True
+    """have a discriminator; without, only the pixels' loss counts"""
+    g_learning_rate: float = 5e-4
+    """of the generator's Adam"""
+    d_learning_rate: float = 5e-4
+    """of the discriminator's Adam"""
+
+    def check(self):
+        super().check()
+        utils.require(self.weight >= 0, "--weight", self.weight, "0 or more")
+
+    def check_shape(self, image_shape):
+        if self.pairs:
+            image_shape = halved(image_shape)
+        super().check_shape(image_shape)
+        height, width, _ = image_shape
+        expected = "28x28, 32x32, 64x64, 128x128 or 256x256; choose one by --size"
+        fits = height == width and height in (28, 32, 64, 128, 256)
+        utils.require(fits, "pictures of", f"{height}x{width}", expected)
+
+    @property
+    def pairs(self):
+        """Are the data pairs of pictures beside each other?"""
+        return os.path.isdir(self.data)
+
+
+def halved(image_shape):
+    """(height, 2 width, channels) of two pictures beside each other -> that of one."""
+    height, width, channels = image_shape
+    return height, width // 2, channels
+
+
+def build_generator(settings, image_shape):
+    """Source (n, h, w, c) -> picture (n, h, w, c), both in [-1, 1]: the U-Net."""
+    norm = gan_cnn.normalization
+    x = source = keras.Input(image_shape)
+    levels = []
+    # Down: half the side and twice the filters, until one pixel has seen the whole source.
+    while x.shape[1] > 1:
+        levels.append(x)
+        filters = min(64 * 2 ** (len(levels) - 1), 512)
+        kernel, strides, padding = fit_to(x)
+        x = keras.layers.Conv2D(filters, kernel, strides, padding)(x)
+        inner = len(levels) > 1 and x.shape[1] > 1
+        x = keras.layers.LeakyReLU(0.2)(norm("batch" if inner else None)(x))
+    # Up again the same way. Each level's own map is put beside what comes from below, so that
+    # detail need not fit through the one pixel.
+    for depth in reversed(range(1, len(levels))):
+        level = levels[depth]
+        kernel, strides, padding = fit_to(level)
+        x = keras.layers.Conv2DTranspose(level.shape[-1], kernel, strides, padding)(x)
+        x = norm("batch")(x)
+        if depth >= len(levels) - 3 and depth >= 2:
+            x = keras.layers.Dropout(0.5)(x)  # the paper's only noise, in the deepest layers
+        x = keras.layers.ReLU()(keras.layers.Concatenate()([x, level]) if settings.skips else x)
+    x = keras.layers.Conv2DTranspose(image_shape[-1], 4, 2, padding="same")(x)
+    picture = keras.layers.Activation("tanh", dtype="float32")(x)
+    return keras.Model(source, picture, name="generator")
+
+
+def fit_to(x):
+    """Kernel, strides and padding of the convolution that halves this map, an odd one to 1x1."""
+    return (4, 2, "same") if x.shape[1] % 2 == 0 else (x.shape[1], 1, "valid")
+
+
+def build_discriminator(settings, image_shape):
+    """[source, picture] (n, h, w, c) -> logits (n, rows, columns, 1), one for each patch."""
+    source, picture = keras.Input(image_shape), keras.Input(image_shape)
+    both = keras.layers.Concatenate()([source, picture])
+    real = gan_cnn.patch_discriminator(both.shape[1:], full=settings.patch == "full")(both)
+    return keras.Model([source, picture], real, name="discriminator")
+
+
+def pairs_of(settings, images, masks):
+    """What the data hold -> source and target pictures, (n, h, w, c) in [-1, 1]."""
+    if settings.pairs:
+        a, b = tf.split(images, 2, axis=2)
+        return (a, b) if settings.direction == "AtoB" else (b, a)
+    if settings.task == "holes":
+        return images * masks, images
+    # An outline: what is dark, but has something bright beside it.
+    bright = tf.cast(images > 0, tf.float32)
+    return 2 * (tf.nn.max_pool2d(bright, 3, 1, "SAME") - bright) - 1, images
+
+
+class Pix2Pix(keras.Model):
+    """Both networks and the step that trains them."""
+
+    def __init__(self, settings, data):
+        super().__init__()
+        self.settings = settings
+        shape = halved(data.image_shape) if settings.pairs else data.image_shape
+        self.generator = build_generator(settings, shape)
+        self.discriminator = build_discriminator(settings, shape)
+        self.average = gan_cnn.averaged(self.generator, build_generator, settings, shape)
+        self.g_optimizer = utils.adam(self.generator, settings.g_learning_rate)
+        self.d_optimizer = utils.adam(self.discriminator, settings.d_learning_rate)
+        self.real_loss = keras.losses.BinaryCrossentropy(from_logits=True)
+        losses = {"l1": keras.losses.MeanAbsoluteError, "l2": keras.losses.MeanSquaredError}
+        self.pixel_loss = losses[settings.loss]()
+        self.random = keras.random.SeedGenerator(settings.seed)
+        self.built = True  # every network is: Keras need not call the whole to find out
+
+    @tf.function
+    def train_step(self, batch):
+        """One step of each network on (images, labels); returns {name: scalar of this batch}."""
+        images, _ = batch
+        count, size = tf.shape(images)[0], images.shape[1:3]
+        masks = mnist_ds.random_masks(count, *size, *self.settings.hole, self.random)
+        source, target = pairs_of(self.settings, images, masks)
+        figures = {}
+
+        with tf.GradientTape() as g_tape:
+            generated = self.generator(source, training=True)
+            pixel_loss = self.pixel_loss(target, generated)
+            g_loss = self.settings.weight * pixel_loss
+
+            if self.settings.gan:
+                # The discriminator learns to tell (source, target) from (source, generated).
+                with tf.GradientTape() as d_tape:
+                    real = self.discriminator([source, target], training=True)
+                    fake = tf.stop_gradient(generated)
+                    fake = self.discriminator([source, fake], training=True)
+                    d_loss = self.real_loss(tf.ones_like(real), real) / 2
+                    d_loss += self.real_loss(tf.zeros_like(fake), fake) / 2
+                weights = self.discriminator.trainable_weights
+                self.d_optimizer.apply(d_tape.gradient(d_loss, weights), weights)
+
+                # The generator learns to have every patch taken for real, and to hit the target.
+                verdict = self.discriminator([source, generated], training=True)
+                g_loss += self.real_loss(tf.ones_like(verdict), verdict)
+                figures = {
+                    "d_loss": d_loss,
+                    "D(x)": tf.reduce_mean(tf.sigmoid(real)),
+                    "D(G(z))": tf.reduce_mean(tf.sigmoid(fake)),
+                }
+        weights = self.generator.trainable_weights
+        self.g_optimizer.apply(g_tape.gradient(g_loss, weights), weights)
+        gan_cnn.update_average(self.average, self.generator, self.g_optimizer.iterations)
+        return {"g_loss": g_loss, self.settings.loss: pixel_loss, **figures}
+
+
+def main():
+    settings = utils.parse(Settings, __doc__)
+    if settings.sample:
+        return sample(settings)
+    data = mnist_ds.load(settings.data, settings.size, settings.pairs)
+    utils.start(settings, data)
+    gan = Pix2Pix(settings, data)
+
+    # Held-out pictures and holes, the same in every run; in the frames some of each class.
+    images, masks = mnist_ds.held_out_holes(data, settings.hole)
+    source, target = (part.numpy() for part in pairs_of(settings, tf.constant(images), masks))
+    shown = mnist_ds.some_of_each_class(data.test_labels, 2)
+
+    def rows():
+        generated = gan_cnn.predict(gan.average, source[shown])
+        return {"source": source[shown], "generated": generated, "target": target[shown]}
+
+    batches = mnist_ds.epochs(settings, data)
+    run = utils.train(gan, settings, batches, lambda caption: visual.frame(rows(), caption))
+    generated = gan_cnn.predict(gan.average, source)
+    if settings.task == "holes" and not settings.pairs:
+        scores = classifier.completion_scores(data, masks, generated)
+    else:
+        scores = classifier.pair_scores(target, generated)
+    utils.finish(run, {"generator": gan.average}, scores, rows(), data.test_labels[shown])
+
+
+def sample(settings):
+    """--sample: translate pictures from files with the generator that an earlier run has saved."""
+    generator = utils.load_generator(settings)
+    settings = utils.as_trained(settings, "data", "task", "direction")
+    fit = pictures.cropped if settings.pairs else pictures.padded
+    source = pictures.read_all(settings.sample, generator.input_shape[1:], fit)
+    if not settings.pairs:
+        masks = mnist_ds.holes_for(source, settings.hole, settings.seed)
+        source = pairs_of(settings, tf.constant(source), masks)[0].numpy()
+    rows = {"source": source, "generated": gan_cnn.predict(generator, source)}
+    utils.save_samples(settings, rows, settings.sample)
+
+
+if __name__ == "__main__":
+    utils.run(main)
