@@ -35,17 +35,19 @@ import visual
 class Settings(utils.Settings):
     out: str = "results/cgan"
     """folder for everything that the run writes"""
-    epochs: int = 12
+    epochs: int = 10
     """stretches of training, with a picture after each"""
-    steps_per_epoch: int = 300
-    """training steps in an epoch, a third of all digits; 0 = as many as there are whole batches"""
+    steps_per_epoch: int = 500
+    """training steps in an epoch, a quarter of all digits; 0 = as many as there are batches"""
+    batch_size: int = 32
+    """pictures in a batch"""
     sample: tuple[str, ...] = ()
     """labels to draw with the generator that an earlier run has trained, such as 3 1 4 1 5"""
     network: Literal["cnn", "mlp"] = "cnn"
     """convolutional, or fully connected as in the paper"""
-    latent_dim: int = 100
+    latent_dim: int = 32
     """how many random numbers a picture is drawn from"""
-    g_learning_rate: float = 5e-4
+    g_learning_rate: float = 1e-3
     """of the generator's Adam"""
     d_learning_rate: float = 5e-4
     """of the discriminator's Adam"""

@@ -9,11 +9,15 @@ https://arxiv.org/abs/1511.06434
 
 Deliberate differences from the paper:
  1. MNIST at 28x28 by default, so that the networks are smaller: half as many layers.
- 2. The discriminator has dropout, a little noise and a dense layer, and no batch norm.
- 3. LeakyReLU in both networks, not ReLU in the generator; normally distributed noise.
- 4. One-sided label smoothing (arXiv 1606.03498, section 3.4): real pictures are labelled 0.9.
- 5. A higher learning rate, 0.0005 instead of 0.0002: it learns faster, and here stays stable.
- 6. Pictures and scores come from a moving average of the generator's weights.
+ 2. The discriminator has a dense layer and no batch norm; dropout, which the paper does not have
+    either but later recipes do, is there by `--dropout 0.3`, and slows the learning down.
+ 3. LeakyReLU in both networks, not ReLU in the generator.
+ 4. 16 normally distributed random numbers, not 100 uniform ones: there is less to sort out.
+ 5. One-sided label smoothing (arXiv 1606.03498, section 3.4): real pictures are labelled 0.9.
+ 6. A gradient penalty (R1, arXiv 1801.04406): it keeps the discriminator's slope small where
+    pictures are real, so that the two networks settle and no digit is forgotten.
+ 7. Smaller batches and higher learning rates than 128 and 0.0002: more steps in the same time.
+ 8. Pictures and scores come from a moving average of the generator's weights.
 """
 
 import dataclasses
@@ -35,17 +39,23 @@ class Settings(utils.Settings):
     """folder for everything that the run writes"""
     epochs: int = 12
     """stretches of training, with a picture after each"""
-    steps_per_epoch: int = 300
-    """training steps in an epoch, a third of all digits; 0 = as many as there are whole batches"""
+    steps_per_epoch: int = 500
+    """training steps in an epoch, a quarter of all digits; 0 = as many as there are batches"""
     label: str = ""
     """draw pictures of this class only, by its name or number, such as horse of cifar10"""
+    batch_size: int = 32
+    """pictures in a batch"""
     sample: int = 0
     """how many pictures to draw with what an earlier run has trained; trains nothing"""
-    latent_dim: int = 100
+    latent_dim: int = 16
     """how many random numbers a picture is drawn from"""
     smoothing: float = 0.9
     """what the discriminator should say of real pictures; 1 = no label smoothing"""
-    g_learning_rate: float = 5e-4
+    dropout: float = 0.0
+    """share of the discriminator's features that are dropped in training; 0.3 is customary"""
+    penalty: float = 1.0
+    """weight of the gradient penalty, gamma of R1; 0 = none"""
+    g_learning_rate: float = 1e-3
     """of the generator's Adam"""
     d_learning_rate: float = 5e-4
     """of the discriminator's Adam"""
@@ -55,6 +65,8 @@ class Settings(utils.Settings):
         utils.require(0 <= self.sample <= 10_000, "--sample", self.sample, "0 to 10000")
         utils.require(self.latent_dim >= 1, "--latent-dim", self.latent_dim, "1 or more")
         utils.require(0.5 < self.smoothing <= 1, "--smoothing", self.smoothing, "0.5 to 1")
+        utils.require(0 <= self.dropout < 1, "--dropout", self.dropout, "0 to less than 1")
+        utils.require(self.penalty >= 0, "--penalty", self.penalty, "0 or more")
 
 
 def build_generator(settings, image_shape):
@@ -62,10 +74,10 @@ def build_generator(settings, image_shape):
     return gan_cnn.mnist_uni_gen_cnn(settings.latent_dim, image_shape, name="generator")
 
 
-def build_discriminator(image_shape):
+def build_discriminator(settings, image_shape):
     """Pictures (n, h, w, c) -> logits (n, 1): is it a real one?"""
     image = keras.Input(image_shape)
-    features = gan_cnn.mnist_uni_disc_cnn(image_shape)(image)
+    features = gan_cnn.mnist_uni_disc_cnn(image_shape, noise=0, dropout=settings.dropout)(image)
     real = keras.layers.Dense(1, dtype="float32")(features)
     return keras.Model(image, real, name="discriminator")
 
@@ -77,7 +89,7 @@ class DCGAN(keras.Model):
         super().__init__()
         self.settings = settings
         self.generator = build_generator(settings, data.image_shape)
-        self.discriminator = build_discriminator(data.image_shape)
+        self.discriminator = build_discriminator(settings, data.image_shape)
         self.average = gan_cnn.averaged(self.generator, build_generator, settings, data.image_shape)
         self.g_optimizer = utils.adam(self.generator, settings.g_learning_rate)
         self.d_optimizer = utils.adam(self.discriminator, settings.d_learning_rate)
@@ -99,10 +111,18 @@ class DCGAN(keras.Model):
             # not for 1, so that it does not grow so sure of itself that nothing can be learned
             # from it; for generated pictures it stays 0, or it would encourage them as they are.
             with tf.GradientTape() as d_tape:
-                real = self.discriminator(images, training=True)
+                with tf.GradientTape() as slope_tape:
+                    slope_tape.watch(images)
+                    real = self.discriminator(images, training=True)
                 fake = self.discriminator(tf.stop_gradient(generated), training=True)
                 d_loss = self.real_loss(self.settings.smoothing * tf.ones_like(real), real) / 2
                 d_loss += self.real_loss(tf.zeros_like(fake), fake) / 2
+                # Of a cliff at the real pictures only the edge could be felt: a gentle slope is
+                # one that the generator can climb from afar, and come to rest at.
+                if self.settings.penalty:
+                    slope = slope_tape.gradient(real, images)
+                    steepness = tf.reduce_mean(tf.reduce_sum(slope**2, axis=(1, 2, 3)))
+                    d_loss += self.settings.penalty / 2 * steepness
             weights = self.discriminator.trainable_weights
             self.d_optimizer.apply(d_tape.gradient(d_loss, weights), weights)
 

@@ -111,6 +111,7 @@ def mnist_uni_gen_cnn(inputs_dim, image_shape, name="gen_cnn"):
 
     A dense layer to a small map, 7x7x128 for MNIST, and as many transposed convolutions as needed,
     each to twice the side and half the filters. Larger pictures begin with more filters.
+    Source: DCGAN, arXiv 1511.06434, figure 1.
     """
     height, width, channels = image_shape
     times = halvings(image_shape)
@@ -118,6 +119,7 @@ def mnist_uni_gen_cnn(inputs_dim, image_shape, name="gen_cnn"):
     x = inputs = keras.Input((inputs_dim,))
     x = keras.layers.Dense((height >> times) * (width >> times) * filters, use_bias=False)(x)
     x = keras.layers.Reshape((height >> times, width >> times, filters))(x)
+    # Batch norm everywhere but at the output, where it would fix each batch's mean and contrast.
     x = keras.layers.LeakyReLU(0.2)(normalization("batch")(x))
     for _ in range(times - 1):
         filters //= 2
@@ -130,20 +132,27 @@ def mnist_uni_gen_cnn(inputs_dim, image_shape, name="gen_cnn"):
     return keras.Model(inputs, outputs, name=name)
 
 
-def mnist_uni_disc_cnn(image_shape, name="disc_cnn"):
+def mnist_uni_disc_cnn(image_shape, noise=0.05, dropout=0.3, name="disc_cnn"):
     """What every discriminator of whole pictures begins with: (n, h, w, channels) -> (n, 128).
 
     Strided convolutions down to 7x7x128 for MNIST, more of them for larger pictures, and a dense
     layer. No normalization: batch statistics would tell real from generated batches by themselves.
+
+    Args:
+        image_shape: (height, width, channels).
+        noise: standard deviation of noise on the picture. It blurs the difference between exact
+            grey values and generated ones, the easiest giveaway.
+        dropout: share of the features that are dropped after each convolution in training, against
+            learning single training pictures by heart.
     """
     x = inputs = keras.Input(image_shape)
-    # Blurs the difference between exact grey values and generated ones, the easiest giveaway.
-    x = keras.layers.GaussianNoise(0.05)(x)
+    x = keras.layers.GaussianNoise(noise)(x)
     for i in range(halvings(image_shape)):
+        # Strides instead of pooling: the network learns for itself how to make the picture smaller.
         x = keras.layers.Conv2D(64 * 2**i, 4, strides=2, padding="same")(x)
+        # Leaky: where ReLU gives 0, no gradient would come through to the generator.
         x = keras.layers.LeakyReLU(0.2)(x)
-        # Against learning single training pictures by heart.
-        x = keras.layers.Dropout(0.3)(x)
+        x = keras.layers.Dropout(dropout)(x)
     x = keras.layers.Flatten()(x)
     x = keras.layers.LeakyReLU(0.2)(keras.layers.Dense(128)(x))
     return keras.Model(inputs, x, name=name)

@@ -559,7 +559,7 @@ def as_trained(settings, *names):
 def save_samples(settings, rows, names):
     """Write `sampled.png`, a labelled figure of {label: pictures}, one named column for each."""
     out = folder(settings.out)
-    names = [pathlib.Path(name).name for name in names]
+    names = [pathlib.Path(str(name)).name for name in names]
     with replacing(out / "sampled.png") as part:
         visual.save_figure(part, rows, names)
     print(f"results    {out / 'sampled.png'}")

@@ -114,7 +114,7 @@ def save_figure(path, rows, names, columns=20):
             ax.set_xticks([cell * (k + 0.5) for k in range(len(shown))], shown)
             ax.tick_params(length=0, top=False, labeltop=i == 0, labelbottom=False)
             ax.spines[:].set_visible(False)
-    figure.savefig(path)
+    figure.savefig(path, bbox_inches="tight")
 
 
 def save_losses(path, history):

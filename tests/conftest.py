@@ -78,6 +78,14 @@ def float32_and_seed():
     keras.utils.set_random_seed(0)
 
 
+@pytest.fixture
+def eagerly():
+    """Without tracing, which takes longer than a few steps."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
 def named(name):
     return next(script for script in SCRIPTS if script.name == name)
 

@@ -46,7 +46,7 @@ def test_fully_connected_networks_are_those_of_the_lesson(data):
         [layer.units for layer in network.layers if isinstance(layer, keras.layers.Dense)]
         for network in networks
     ]
-    assert units == [[100, 128, 256, 512, 1024, 784], [784, 512, 512, 512, 1]]
+    assert units == [[32, 128, 256, 512, 1024, 784], [784, 512, 512, 512, 1]]
     rates = [x.rate for x in networks[1].layers if isinstance(x, keras.layers.Dropout)]
     assert rates == [0.0, 0.4, 0.4]
 
@@ -73,7 +73,7 @@ def test_noise_is_fresh_at_every_step(data, monkeypatch):
     monkeypatch.setattr(keras.random, "normal", watched)
     for batch in batches_for(CGAN, data, 2):
         model.train_step(batch)
-    assert [noise.shape for noise in seen] == [(16, 100), (16, 100)]
+    assert [noise.shape for noise in seen] == [(16, 32), (16, 32)]
     assert not np.array_equal(seen[0], seen[1])
     assert abs(np.mean(seen)) < 0.1
     assert abs(np.std(seen) - 1) < 0.1

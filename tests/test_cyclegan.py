@@ -17,13 +17,6 @@ pytestmark = for_script("cyclegan")
 CYCLEGAN = named("cyclegan")
 
 
-@pytest.fixture
-def eagerly():
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
-
-
 @pytest.mark.parametrize("still", ["g12", "g21", "d1", "d2"])
 def test_each_optimizer_moves_one_network(still, data, eagerly):
     """An optimizer that does nothing leaves its own network alone, and no other."""

@@ -5,8 +5,9 @@ from PIL import Image
 import classifier
 import dcgan
 import mnist_ds
-from conftest import batches_for, build, for_script, named, run_script
-from test_scripts import run_in_process
+from conftest import batches_for, build, for_script, named, run_script, smoke
+from test_pictures import fill
+from test_scripts import contents, run_in_process
 
 pytestmark = for_script("dcgan")
 DCGAN = named("dcgan")
@@ -20,7 +21,7 @@ def test_networks_grow_with_the_pictures(image_shape):
     assert pictures.shape == (3, *image_shape)
     assert pictures.dtype == np.float32
     assert np.abs(pictures).max() <= 1
-    assert dcgan.build_discriminator(image_shape)(pictures).shape == (3, 1)
+    assert dcgan.build_discriminator(settings, image_shape)(pictures).shape == (3, 1)
     smaller = dcgan.build_generator(settings, (28, 28, 1))
     assert (generator.count_params() > smaller.count_params()) == (image_shape[0] > 28)
 
@@ -35,8 +36,8 @@ def test_a_walk_goes_from_one_noise_to_another_in_small_steps(data):
     assert steps.max() < np.abs(ends[1] - ends[0]).mean() / 4
 
 
-def test_label_smoothing_is_one_sided(data):
-    """With D(x) = 0.9 and D(G(z)) = 0, there is nothing to be learned; at 1 and 0 there is."""
+def test_label_smoothing_is_one_sided(data, eagerly):
+    """Real pictures are labelled 0.9 for D, generated ones 0, and for G generated ones 1."""
     model, settings = build(DCGAN, data)
     labels = []
     loss = model.real_loss
@@ -46,9 +47,60 @@ def test_label_smoothing_is_one_sided(data):
         return loss(wanted, said)
 
     model.real_loss = watched
-    dcgan.tf.config.run_functions_eagerly(True)
-    try:
-        model.train_step(batches_for(DCGAN, data, 1)[0])
-    finally:
-        dcgan.tf.config.run_functions_eagerly(False)
+    model.train_step(batches_for(DCGAN, data, 1)[0])
     assert [float(x) for (x,) in labels] == pytest.approx([settings.smoothing, 0, 1])
+
+
+def test_a_short_training_covers_digits(data):
+    model, settings = build(DCGAN, data)
+    for batch in mnist_ds.batches(data, settings.batch_size).take(200):
+        model.train_step(batch)
+    part = mnist_ds.Data("mnist", *(x[:2000] for x in (data.train_images, data.train_labels)),
+                         *(x[:2000] for x in (data.test_images, data.test_labels)))  # fmt: skip
+    scores = classifier.generation_scores(part, dcgan.draw(model.average, 2000, seed=0))
+    print(scores)
+    assert scores["frechet"] < 30
+
+
+# ------------------------------------------------------------------------------------- as a program
+
+
+def test_one_class_and_a_folder_in_colour(tmp_path):
+    fill(tmp_path / "p", *(f"{name}/{i}.png" for name in ("cat", "horse") for i in range(6)))
+    out = tmp_path / "run"
+    options = [*smoke(out, tmp_path / "p", epochs=1, steps=2), "--size", 32, "--batch-size", 4]
+    process = run_script("dcgan", *options, "--label", "horse")
+    assert (process.returncode, process.stderr) == (0, "")
+    assert "5 training and 1 test pictures, 32x32x3, class horse" in process.stdout
+    assert "p has no classifier yet" in process.stdout
+    with Image.open(out / "frames" / "001.png") as frame:
+        assert frame.mode == "RGB"
+
+
+def test_sample_draws_so_many(finished_run, tmp_path):
+    out, _ = finished_run("dcgan")
+    process = run_script("dcgan", "--sample", 30, "--out", out, cwd=tmp_path)
+    assert (process.returncode, process.stderr) == (0, "")
+    assert (out / "sampled.png").exists()
+    (out / "sampled.png").unlink()
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["--label", "horse"], "--label horse: expected one of the classes of mnist: 0, 1, 2"),
+        (["--size", "30"], "pictures of 30x30: expected sides divisible by 4"),
+        (["--latent-dim", "0"], "--latent-dim 0: expected 1 or more"),
+        (["--sample", "-1"], "--sample -1: expected 0 to 10000"),
+        (["--smoothing", "0.2"], "--smoothing 0.2: expected 0.5 to 1"),
+    ],
+)
+def test_bad_settings(args, said, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(mnist_ds.Data, "resized", lambda data, size: mnist_ds.dataclasses.replace(
+        data, train_images=np.zeros((100, size, size, 1), np.uint8)))  # fmt: skip
+    args = [*args, "--out", tmp_path / "out"]
+    code, errors = run_in_process(DCGAN, args, monkeypatch, capsys)
+    assert code == 2
+    assert errors.count("\n") == 1
+    assert said in errors
+    assert contents(tmp_path) == {}

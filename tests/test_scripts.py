@@ -31,14 +31,6 @@ from conftest import (
 # -------------------------------------------------------------------------------- the training step
 
 
-@pytest.fixture
-def eagerly():
-    """For a few steps each, tracing would take longer."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
-
-
 def test_each_gradient_step_moves_only_its_own_network(script, data, eagerly):
     """With all learning rates but one at 0, nothing but that one's networks may move."""
     for rate, moved in script.moves.items():
