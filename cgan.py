@@ -35,7 +35,7 @@ import visual
 class Settings(utils.Settings):
     out: str = "results/cgan"
     """folder for everything that the run writes"""
-    epochs: int = 10
+    epochs: int = 13
     """stretches of training, with a picture after each"""
     steps_per_epoch: int = 500
     """training steps in an epoch, a quarter of all digits; 0 = as many as there are batches"""

@@ -37,7 +37,7 @@ import visual
 class Settings(utils.Settings):
     out: str = "results/dcgan"
     """folder for everything that the run writes"""
-    epochs: int = 12
+    epochs: int = 14
     """stretches of training, with a picture after each"""
     steps_per_epoch: int = 500
     """training steps in an epoch, a quarter of all digits; 0 = as many as there are batches"""

@@ -10,7 +10,7 @@ Image-to-Image Translation with Conditional Adversarial Networks, https://arxiv.
 Deliberate differences from the paper:
  1. At 28x28 the networks are smaller: three levels down to a single pixel, not eight, and 22x22
     patches. From 64 pixels up they are the paper's, with the 70x70 patches of 256x256 pictures.
- 2. Batches of 64, not of one picture; a learning rate of 0.0005, not 0.0002.
+ 2. Batches of 32, not of one picture; learning rates of 0.001 and 0.0005, not 0.0002.
  3. No batch norm at the bottleneck, which it would set to zero for a batch of one, nor in the
     discriminator.
  4. Dropout, the only noise, is active in training only; the paper keeps it on for the results.
@@ -36,10 +36,12 @@ import visual
 class Settings(mnist_ds.HoleSettings):
     out: str = "results/pix2pix"
     """folder for everything that the run writes"""
-    epochs: int = 8
+    epochs: int = 11
     """stretches of training, with a picture after each"""
-    steps_per_epoch: int = 300
-    """training steps in an epoch, a third of all digits; 0 = as many as there are whole batches"""
+    steps_per_epoch: int = 500
+    """training steps in an epoch, a quarter of all digits; 0 = as many as there are batches"""
+    batch_size: int = 32
+    """pictures in a batch"""
     task: Literal["holes", "edges"] = "holes"
     """fill holes, or fill outlines; a folder as --data holds pairs of its own, A left, B right"""
     direction: Literal["AtoB", "BtoA"] = "AtoB"
@@ -54,7 +56,7 @@ class Settings(mnist_ds.HoleSettings):
     """judge every patch, or the picture as a whole"""
     gan: bool = True
     """have a discriminator; without, only the pixels' loss counts"""
-    g_learning_rate: float = 5e-4
+    g_learning_rate: float = 1e-3
     """of the generator's Adam"""
     d_learning_rate: float = 5e-4
     """of the discriminator's Adam"""

@@ -104,3 +104,19 @@ def test_bad_settings(args, said, tmp_path, monkeypatch, capsys):
     assert errors.count("\n") == 1
     assert said in errors
     assert contents(tmp_path) == {}
+
+
+def test_the_gradient_penalty_flattens_the_discriminator(data):
+    """After some steps the slope at real pictures is less with the penalty than without."""
+    slopes = {}
+    for penalty in (0.0, 10.0):
+        model, _ = build(DCGAN, data, penalty=penalty)
+        batches = batches_for(DCGAN, data, 12)
+        for batch in batches[:-1]:
+            model.train_step(batch)
+        images = batches[-1][0]
+        with dcgan.tf.GradientTape() as tape:
+            tape.watch(images)
+            real = model.discriminator(images, training=False)
+        slopes[penalty] = float(np.mean(np.sum(tape.gradient(real, images) ** 2, axis=(1, 2, 3))))
+    assert slopes[10.0] < slopes[0.0] / 2
