@@ -163,7 +163,7 @@ def main():
 
     # A column for each class, a row for each noise: the same ones in every frame.
     classes = np.arange(data.num_classes)
-    shown = np.tile(classes, 8)
+    shown = np.tile(classes, 4)
 
     def rows():
         return draw(gan.average, shown, seed=0, in_a_row=len(classes))
@@ -172,8 +172,8 @@ def main():
         return visual.frame({"": rows()}, caption, columns=len(classes), names=classes)
 
     run = utils.train(gan, settings, mnist_ds.epochs(settings, data), picture)
-    labels = np.resize(classes, len(data.test_images))
-    scores = classifier.generation_scores(data, draw(gan.average, labels, seed=1), labels)
+    asked = data.test_labels  # as often as each class is there: then only the drawing counts
+    scores = classifier.generation_scores(data, draw(gan.average, asked, seed=1), asked)
     utils.finish(run, {"generator": gan.average}, scores, {"": rows()[:20]}, shown[:20])
 
 

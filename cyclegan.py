@@ -9,8 +9,8 @@ using Cycle-Consistent Adversarial Networks, https://arxiv.org/abs/1703.10593
 
 Deliberate differences from the paper:
  1. At 28x28 the generators are small encoder-decoders, with a dense layer that sees the whole
-    picture, and the discriminators judge the whole picture, too. From 64 pixels up both are the
-    paper's: residual blocks, and 70x70 patches.
+    picture, and the patches have 22x22 pixels. From 64 pixels up both networks are the paper's:
+    residual blocks, and 70x70 patches.
  2. Batches of 16, not of one picture; a learning rate of 0.0005, not 0.0002.
  3. The discriminators have no instance norm.
  4. Pictures and scores come from a moving average of the generators' weights.
@@ -92,8 +92,8 @@ def build_generator(image_shape):
 
 
 def build_discriminator(image_shape):
-    """Pictures (n, h, w, c) -> scores, 1 = real: of the whole picture (n, 1, 1, 1), or a map."""
-    return gan_cnn.patch_discriminator(image_shape, full=min(image_shape[:2]) < 64)
+    """Pictures (n, h, w, c) -> a map of scores (n, rows, columns, 1), 1 = a real patch."""
+    return gan_cnn.patch_discriminator(image_shape)
 
 
 class ConstantThenLinear(keras.optimizers.schedules.LearningRateSchedule):

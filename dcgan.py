@@ -169,7 +169,7 @@ def main():
     gan = DCGAN(settings, data)
 
     def picture(caption):  # the same noise in every frame
-        return visual.frame({"": draw(gan.average, 100, seed=0)}, caption)
+        return visual.frame({"": draw(gan.average, 40, seed=0)}, caption)
 
     run = utils.train(gan, settings, mnist_ds.epochs(settings, data), picture)
     generated = draw(gan.average, len(data.test_images), seed=1)
