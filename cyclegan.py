@@ -65,6 +65,7 @@ class Settings(utils.Settings):
         super().check()
         given = " ".join(self.data)
         utils.require(len(self.data) in (1, 2), "--data", given, "a data set, or two folders")
+        utils.require(self.from_ != self.to, "--to", self.to, "another class than that of --from")
         for name in ("cycle_weight", "identity_weight", "buffer_size"):
             value = getattr(self, name)
             utils.require(value >= 0, f"--{name.replace('_', '-')}", value, "0 or more")
@@ -72,8 +73,10 @@ class Settings(utils.Settings):
     @property
     def kinds(self):
         """What kind 1 and kind 2 are called."""
-        folders = [pathlib.Path(path).resolve().name for path in self.data]
-        return folders if len(folders) == 2 else [self.from_, self.to]
+        if len(self.data) == 1:
+            return [self.from_, self.to]
+        folders = [pathlib.Path(path).resolve() for path in self.data]
+        return [f"{number} {folder.name}" for number, folder in enumerate(folders, start=1)]
 
 
 def load(settings):

@@ -104,6 +104,12 @@ def batches_for(script, data, count, batch_size=16, seed=0):
     return list(mnist_ds.epochs(chosen, *script.parts(data))(1).take(count))
 
 
+def part_of(data, count):
+    """The first pictures of the training and of the test part, under the same name."""
+    parts = data.train_images, data.train_labels, data.test_images, data.test_labels
+    return mnist_ds.Data(data.name, *(part[:count] for part in parts))
+
+
 def run_script(name, *args, cwd=None, **options):
     """Run a script as a user does; returns the finished process with its output as text."""
     command = [sys.executable, str(ROOT / f"{name}.py"), *map(str, args)]

@@ -8,7 +8,7 @@ import ccgan
 import classifier
 import mnist_ds
 import utils
-from conftest import batches_for, build, for_script, named, run_script
+from conftest import batches_for, build, for_script, named, part_of, run_script
 from test_scripts import contents, run_in_process
 
 pytestmark = for_script("ccgan")
@@ -142,13 +142,7 @@ def test_a_short_training_learns_to_complete_digits(data):
     model, settings = build(CCGAN, data)
     for batch in mnist_ds.batches(data, settings.batch_size).take(150):
         model.train_step(batch)
-    part = mnist_ds.Data(
-        "mnist",
-        data.train_images[:2000],
-        data.train_labels[:2000],
-        data.test_images[:2000],
-        data.test_labels[:2000],
-    )
+    part = part_of(data, 2000)
     images = mnist_ds.normalize(part.test_images)
     masks = mnist_ds.random_masks(2000, 28, 28, *settings.hole, seed=0)
     completed = model.average.predict([images * masks, masks], batch_size=500, verbose=0)

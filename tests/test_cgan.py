@@ -4,7 +4,9 @@ import pytest
 import tensorflow as tf
 
 import cgan
-from conftest import batches_for, build, for_script, named, run_script
+import classifier
+import mnist_ds
+from conftest import batches_for, build, for_script, named, part_of, run_script
 from test_scripts import run_in_process
 
 pytestmark = for_script("cgan")
@@ -77,6 +79,21 @@ def test_noise_is_fresh_at_every_step(data, monkeypatch):
     assert not np.array_equal(seen[0], seen[1])
     assert abs(np.mean(seen)) < 0.1
     assert abs(np.std(seen) - 1) < 0.1
+
+
+def test_a_short_training_learns_to_draw_what_is_asked_for(data):
+    """150 steps. Measured, seeds 0 and 1: 75% and 67% as asked, a Frechet distance of 5.1 and 5.6.
+
+    Of the broken steps that were tried, none comes over 11%, and none under 10.
+    """
+    model, settings = build(CGAN, data)
+    for batch in mnist_ds.batches(data, settings.batch_size).take(150):
+        model.train_step(batch)
+    part = part_of(data, 2000)
+    drawn = cgan.draw(model.average, part.test_labels, seed=0)
+    scores = classifier.generation_scores(part, drawn, part.test_labels)
+    assert scores["conditional_accuracy"] > 0.5
+    assert scores["frechet"] < 10
 
 
 # ------------------------------------------------------------------------------------ as a program

@@ -4,7 +4,7 @@ from PIL import Image
 
 import classifier
 import mnist_ds
-from conftest import run_script
+from conftest import part_of, run_script
 
 
 def test_shipped_classifier_reaches_its_accuracy(data):
@@ -39,8 +39,7 @@ def test_frechet_distance_of_correlated_features():
 
 
 def test_completion_scores_of_perfect_and_of_no_completions(data):
-    part = mnist_ds.Data("mnist", *(x[:1000] for x in (data.train_images, data.train_labels)),
-                         *(x[:1000] for x in (data.test_images, data.test_labels)))  # fmt: skip
+    part = part_of(data, 1000)
     images = mnist_ds.normalize(part.test_images).numpy()
     masks = mnist_ds.random_masks(1000, 28, 28, 10, 16, seed=0).numpy()
     perfect = classifier.completion_scores(part, masks, images)

@@ -151,9 +151,14 @@ def test_diversity_is_zero_for_one_answer_to_everything(data):
 
 
 def test_a_short_training_learns_to_translate(data):
-    model, settings = build(CYCLEGAN, data, epochs=1, steps_per_epoch=300)
-    batches = mnist_ds.epochs(settings, *CYCLEGAN.parts(data))
-    for batch in batches(1).concatenate(batches(2)).take(300):
+    """150 steps. Measured, seeds 0 and 1, the worse direction: 66% and 70% taken for the other
+    kind, a Frechet distance of 9.9 and 10.3, cycle L1 of 0.12, diversity of 0.21 and 0.24.
+
+    Of the broken steps that were tried, each misses one of these by far: none but that without the
+    cycle loss has over 23% taken in the worse direction, and that has a cycle L1 of 0.38.
+    """
+    model, settings = build(CYCLEGAN, data, epochs=2, steps_per_epoch=150)
+    for batch in mnist_ds.epochs(settings, *CYCLEGAN.parts(data))(1).take(150):
         model.train_step(batch)
     sixes, nines = CYCLEGAN.parts(data)
     for there, back, source, target in (
@@ -163,10 +168,10 @@ def test_a_short_training_learns_to_translate(data):
         images = mnist_ds.normalize(source.test_images).numpy()
         translated, again = cyclegan.there_and_back(there, back, images)
         scores = classifier.translation_scores(target, translated)
-        l1 = classifier.pair_scores(images, again)["l1"]
-        print(scores, l1)
-        assert scores["taken"] > 0.8
-        assert l1 < 0.15
+        assert scores["taken"] > 0.5
+        assert scores["frechet"] < 18
+        assert scores["diversity"] > 0.15
+        assert classifier.pair_scores(images, again)["l1"] < 0.2
 
 
 # ------------------------------------------------------------------------------------- as a program
@@ -213,6 +218,7 @@ def test_sample_translates_both_ways(finished_run, tmp_path):
     [
         (["--from", "x"], "--from x: expected one of the classes of mnist: 0, 1, 2"),
         (["--to", "10"], "--to 10: expected one of the classes"),
+        (["--to", "6"], "--to 6: expected another class than that of --from"),
         (["--data", "a", "b", "c"], "--data a b c: expected a data set, or two folders"),
         (["--cycle-weight", "-1"], "--cycle-weight -1.0: expected 0 or more"),
         (["--buffer-size", "-1"], "--buffer-size -1: expected 0 or more"),

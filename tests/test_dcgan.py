@@ -5,7 +5,7 @@ from PIL import Image
 import classifier
 import dcgan
 import mnist_ds
-from conftest import batches_for, build, for_script, named, run_script, smoke
+from conftest import batches_for, build, for_script, named, part_of, run_script, smoke
 from test_pictures import fill
 from test_scripts import contents, run_in_process
 
@@ -55,10 +55,8 @@ def test_a_short_training_covers_digits(data):
     model, settings = build(DCGAN, data)
     for batch in mnist_ds.batches(data, settings.batch_size).take(200):
         model.train_step(batch)
-    part = mnist_ds.Data("mnist", *(x[:2000] for x in (data.train_images, data.train_labels)),
-                         *(x[:2000] for x in (data.test_images, data.test_labels)))  # fmt: skip
+    part = part_of(data, 2000)
     scores = classifier.generation_scores(part, dcgan.draw(model.average, 2000, seed=0))
-    print(scores)
     assert scores["frechet"] < 30
 
 

@@ -11,7 +11,7 @@ from PIL import Image
 import mnist_ds
 import pictures
 import utils
-from conftest import ROOT, named
+from conftest import ROOT, named, part_of
 from test_scripts import run_in_process
 
 
@@ -226,13 +226,12 @@ def test_fewer_pictures_than_a_batch(tmp_path, monkeypatch, capsys):
     code, errors = run_in_process(named("dcgan"), args, monkeypatch, capsys)
     assert code == 2
     assert errors.count("\n") == 1
-    assert "--batch-size 64: expected at most 2, the number of training pictures" in errors
+    assert "--batch-size 32: expected at most 2, the number of training pictures" in errors
     assert not (tmp_path / "out").exists()
 
 
 def test_array_data_are_brought_to_a_size(data):
-    small = mnist_ds.Data("mnist", data.train_images[:5], data.train_labels[:5],
-                          data.test_images[:5], data.test_labels[:5])  # fmt: skip
+    small = part_of(data, 5)
     large = small.resized(64)
     assert large.image_shape == (64, 64, 1)
     assert large.name == "mnist64"

@@ -6,7 +6,7 @@ from PIL import Image
 import classifier
 import mnist_ds
 import pix2pix
-from conftest import batches_for, build, for_script, named, run_script, smoke, weights_of
+from conftest import batches_for, build, for_script, named, part_of, run_script, smoke, weights_of
 from test_scripts import contents, run_in_process
 
 pytestmark = for_script("pix2pix")
@@ -138,12 +138,10 @@ def test_a_short_training_learns_to_fill_holes(data):
     model, settings = build(PIX2PIX, data)
     for batch in mnist_ds.batches(data, settings.batch_size).take(150):
         model.train_step(batch)
-    part = mnist_ds.Data("mnist", *(x[:2000] for x in (data.train_images, data.train_labels)),
-                         *(x[:2000] for x in (data.test_images, data.test_labels)))  # fmt: skip
+    part = part_of(data, 2000)
     images, masks = mnist_ds.held_out_holes(part, settings.hole)
     generated = pix2pix.gan_cnn.predict(model.average, images * masks)
     scores = classifier.completion_scores(part, masks, generated)
-    print(scores)
     assert scores["recognised"] > 0.7
     assert scores["hole_psnr"] > 9
 
