@@ -51,13 +51,18 @@ def test_label_smoothing_is_one_sided(data, eagerly):
     assert [float(x) for (x,) in labels] == pytest.approx([settings.smoothing, 0, 1])
 
 
-def test_a_short_training_covers_digits(data):
+def test_a_short_training_learns_to_draw_digits(data):
+    """150 steps. Measured, seeds 0 and 1: a Frechet distance of 9.0 and 8.8, no class over 33%.
+
+    Of the broken steps that were tried, none comes under 140, or draws more than one class.
+    """
     model, settings = build(DCGAN, data)
-    for batch in mnist_ds.batches(data, settings.batch_size).take(200):
+    for batch in mnist_ds.batches(data, settings.batch_size).take(150):
         model.train_step(batch)
     part = part_of(data, 2000)
     scores = classifier.generation_scores(part, dcgan.draw(model.average, 2000, seed=0))
-    assert scores["frechet"] < 30
+    assert scores["frechet"] < 20
+    assert scores["largest_share"] < 0.5
 
 
 # ------------------------------------------------------------------------------------- as a program

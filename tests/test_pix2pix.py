@@ -134,7 +134,11 @@ def test_pixel_losses():
 
 
 def test_a_short_training_learns_to_fill_holes(data):
-    """150 steps; measured below. Every broken step that was tried falls short of one of them."""
+    """150 steps. Measured, seeds 0 and 1: 79.5% and 79.1% recognised (50% with the hole), 10.6 and
+    10.5 dB in the hole, a Frechet distance of 1.9 and 2.0.
+
+    With the sign of either part of the generator's loss turned around: at most 29% and 6.3 dB.
+    """
     model, settings = build(PIX2PIX, data)
     for batch in mnist_ds.batches(data, settings.batch_size).take(150):
         model.train_step(batch)
@@ -142,8 +146,9 @@ def test_a_short_training_learns_to_fill_holes(data):
     images, masks = mnist_ds.held_out_holes(part, settings.hole)
     generated = pix2pix.gan_cnn.predict(model.average, images * masks)
     scores = classifier.completion_scores(part, masks, generated)
-    assert scores["recognised"] > 0.7
-    assert scores["hole_psnr"] > 9
+    assert scores["recognised"] > 0.72
+    assert scores["hole_psnr"] > 10
+    assert scores["frechet"] < 3
 
 
 # ------------------------------------------------------------------------------------- as a program
