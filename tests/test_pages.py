@@ -3,8 +3,9 @@ import re
 
 import pytest
 
+import bench
 import gallery
-from conftest import ROOT, run_script
+from conftest import ROOT, SCRIPTS, run_script
 
 PAGES = [ROOT / "README.md", ROOT / "README.zh-CN.md"]
 
@@ -50,8 +51,16 @@ def test_pictures_are_small():
 
 
 def test_bench(tmp_path):
-    process = run_script("bench", "--rounds", 1, "--steps", 1, "--json", tmp_path / "bench.json")
+    options = ["--rounds", 1, "--steps", 1, "--json", tmp_path / "bench.json"]
+    process = run_script("bench", "--scripts", "dcgan", "cyclegan", *options)
     assert (process.returncode, process.stderr) == (0, "")
     table = json.loads((tmp_path / "bench.json").read_text())
-    assert [row["mode"] for row in table] == ["eager", "tf.function"]
+    assert [(row["script"], row["mode"]) for row in table] == [
+        (script, mode) for script in ("dcgan", "cyclegan") for mode in ("eager", "tf.function")
+    ]
     assert all(row["ms_per_step"] > 0 for row in table)
+
+
+def test_every_script_is_known_to_the_tools():
+    names = {script.name for script in SCRIPTS}
+    assert set(bench.MODELS) == set(gallery.SCRIPTS) == names
