@@ -139,6 +139,16 @@ def test_networks_of_the_paper_from_64_pixels_up():
     assert np.abs(pictures).max() <= 1
 
 
+def test_a_step_at_64_pixels(eagerly):
+    pictures = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), np.uint8)
+    labels = np.zeros(2, np.int32)
+    data = mnist_ds.Data("noise", pictures, labels, pictures, labels)
+    model = cyclegan.CycleGAN(cyclegan.Settings(batch_size=1), data, data)
+    batch = mnist_ds.normalize(pictures[:1]), labels[:1]
+    figures = model.train_step((batch, batch))
+    assert all(np.isfinite(value) for value in figures.values())
+
+
 def test_diversity_is_zero_for_one_answer_to_everything(data):
     nines = data.only("9")
     images = mnist_ds.normalize(nines.test_images).numpy()
@@ -191,10 +201,10 @@ def test_two_folders_of_pictures(tmp_path):
     fill(tmp_path / "a", *(f"{i}.png" for i in range(6)), mode="L")
     fill(tmp_path / "b", *(f"{i}.png" for i in range(4)))
     out = tmp_path / "run"
-    options = ["--data", tmp_path / "a", tmp_path / "b", "--size", 64, "--batch-size", 1]
+    options = ["--data", tmp_path / "a", tmp_path / "b", "--size", 32, "--batch-size", 1]
     process = run_script("cyclegan", *options, "--epochs", 1, "--steps-per-epoch", 1, "--out", out)
     assert (process.returncode, process.stderr) == (0, "")
-    assert "64x64x3" in process.stdout
+    assert "32x32x3" in process.stdout
     assert "12_cycle_l1" in process.stdout
     sample = [tmp_path / "a" / "0.png", tmp_path / "b" / "1.png"]
     process = run_script("cyclegan", "--sample", *sample, "--out", out)
