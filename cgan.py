@@ -10,7 +10,7 @@ Deliberate differences from the paper:
     its common later form: label embedding, batch norm, LeakyReLU and dropout instead of maxout.
  2. The convolutional discriminator compares its features of the picture with an embedding of the
     label, by their inner product (projection, arXiv 1802.05637); the paper puts the label beside
-    the picture. With the label as ten further channels of the picture, half as good in our trials.
+    the picture. With the label as ten further channels of the picture it learned far more slowly.
  3. Adam at a constant rate instead of momentum SGD at a falling one.
  4. The noise is normally distributed, not uniformly.
  5. Pictures and scores come from a moving average of the generator's weights.

@@ -12,7 +12,7 @@ Deliberate differences from the paper:
     picture, and the patches have 22x22 pixels. From 64 pixels up both networks are the paper's:
     residual blocks, and 70x70 patches.
  2. Batches of 16, not of one picture; a learning rate of 0.0005, not 0.0002.
- 3. The discriminators have no instance norm.
+ 3. The discriminators have no instance norm, and their maps keep their size at the end.
  4. Pictures and scores come from a moving average of the generators' weights.
 """
 

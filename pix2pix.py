@@ -13,8 +13,9 @@ Deliberate differences from the paper:
  2. Batches of 32, not of one picture; learning rates of 0.001 and 0.0005, not 0.0002.
  3. No batch norm at the bottleneck, which it would set to zero for a batch of one, nor in the
     discriminator.
- 4. Dropout, the only noise, is active in training only; the paper keeps it on for the results.
- 5. Pictures and scores come from a moving average of the generator's weights.
+ 4. The map of decisions keeps its size in the last convolutions: 32x32 at 256x256, not 30x30.
+ 5. Dropout, the only noise, is active in training only; the paper keeps it on for the results.
+ 6. Pictures and scores come from a moving average of the generator's weights.
 """
 
 import dataclasses
