@@ -74,11 +74,13 @@ def frame(rows, caption, columns=10, zoom=2, names=()):
 
 
 def save_gif(path, frames, seconds=0.6, last_seconds=3.0):
-    """Frames (paths of pictures of one size), in this order, as a GIF that loops for ever.
+    """Frames (paths of pictures), in this order, as a GIF that loops for ever.
 
-    The last frame is held longer, for it is the one that people want to look at.
+    The last frame is held longer, for it is the one that people want to look at. Frames of another
+    size than the last one, from before a script was changed, are left out.
     """
     pictures = [imageio.imread(frame) for frame in frames]
+    pictures = [picture for picture in pictures if picture.shape == pictures[-1].shape]
     milliseconds = [int(1000 * seconds)] * (len(pictures) - 1) + [int(1000 * last_seconds)]
     if len(pictures) == 1:  # Pillow takes a list only for several frames
         milliseconds = milliseconds[0]

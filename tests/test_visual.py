@@ -55,6 +55,15 @@ def test_gif_holds_the_frames_in_order(tmp_path):
     assert durations == [500, 500, 2000]
 
 
+def test_gif_leaves_out_frames_of_another_size(tmp_path):
+    sizes = [(24, 12), (20, 12), (20, 12)]
+    for i, size in enumerate(sizes):
+        Image.new("L", size, 80 * i).save(tmp_path / f"{i}.png")
+    visual.save_gif(tmp_path / "moving.gif", [tmp_path / f"{i}.png" for i in range(3)])
+    with Image.open(tmp_path / "moving.gif") as gif:
+        assert (gif.n_frames, gif.size) == (2, (20, 12))
+
+
 def test_gif_of_one_frame(tmp_path):
     Image.new("L", (20, 12), 7).save(tmp_path / "0.png")
     visual.save_gif(tmp_path / "still.gif", [tmp_path / "0.png"])
