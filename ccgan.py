@@ -104,8 +104,7 @@ class CCGAN(keras.Model):
     def train_step(self, batch):
         """One step of each network on (images, labels); returns {name: scalar of this batch}."""
         images, labels = batch
-        count, size = tf.shape(images)[0], images.shape[1:3]
-        masks = mnist_ds.random_masks(count, *size, *self.settings.hole, self.random)
+        masks = mnist_ds.training_masks(images, self.settings, self.random)
 
         with tf.GradientTape() as g_tape:
             inputs = generator_inputs(self.settings, images, masks)

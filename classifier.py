@@ -19,6 +19,7 @@ import time
 import utils  # first of all: it quiets TensorFlow's start-up messages
 import keras
 import numpy as np
+import tensorflow as tf
 
 import mnist_ds
 import pictures
@@ -66,7 +67,14 @@ class Judge:
         self.both = keras.Model(model.input, outputs)
 
     def __call__(self, images):
-        """Pictures (n, height, width, channels) -> features (n, 64), predicted labels (n,)."""
+        """Pictures (n, height, width, channels) -> features (n, 64), predicted labels (n,).
+
+        Pictures of another size than those that it was trained on are brought to that first.
+        """
+        size = self.model.input_shape[1:3]
+        if images.shape[1:3] != size:
+            parts = [images[i : i + 1000] for i in range(0, len(images), 1000)]
+            images = np.concatenate([tf.image.resize(x, size, antialias=True) for x in parts])
         features, logits = self.both.predict(images, batch_size=500, verbose=0)
         return features, logits.argmax(axis=1)
 
@@ -74,14 +82,16 @@ class Judge:
 def load_judge(data):
     """The Judge of this mnist_ds.Data, or None if no classifier has been trained for it.
 
-    Looked for by the data set's name, first among the shipped ones, then in results/classifier.
+    Looked for by the data set's name, first among the shipped ones, then in results/classifier;
+    after that, one for the same pictures in their original size.
     """
-    for folder in (HERE / "data" / "classifier", HERE / "results" / "classifier"):
-        path = folder / f"{data.name}.keras"
-        if path.exists():
-            model = keras.saving.load_model(path, compile=False)
-            if model.input_shape[1:] == data.image_shape:  # not other data of the same name
-                return Judge(model)
+    for name, image_shape in ((data.name, data.image_shape), data.original):
+        for folder in (HERE / "data" / "classifier", HERE / "results" / "classifier"):
+            path = folder / f"{name}.keras"
+            if path.exists():
+                model = keras.saving.load_model(path, compile=False)
+                if model.input_shape[1:] == image_shape:  # not other data of the same name
+                    return Judge(model)
     return None
 
 
@@ -111,17 +121,21 @@ def completion_scores(data, masks, completed):
         completed: (n, height, width, channels) in [-1, 1].
 
     Returns:
-        hole_psnr: in dB, over all hidden pixels (peak = 2, the width of [-1, 1]). If there is a
+        hole_psnr: in dB, over all hidden pixels (peak = 2, the width of [-1, 1]); hole_sharpness:
+        how sharp the fillings are, compared with what was hidden (see sharpness). If there is a
         classifier for the data, also recognised: the share of completed pictures that it takes for
         what they show, and frechet: their Frechet distance from real training pictures; both also
         for the holed and for the untouched test pictures, the latter being the best possible.
     """
     images = mnist_ds.normalize(data.test_images).numpy()
     hidden = np.broadcast_to(masks == 0, images.shape)
-    scores = {"hole_psnr": pair_scores(images[hidden], completed[hidden])["psnr"]}
+    scores = {
+        "hole_psnr": psnr(images[hidden], completed[hidden]),
+        "hole_sharpness": sharpness(images, completed, masks == 0),
+    }
     judge = load_judge(data)
     if judge is None:
-        print(f"score      only PSNR: {data.name} has no classifier yet; classifier.py trains one")
+        print(f"score      no judge: {data.name} has no classifier yet; classifier.py trains one")
         return scores
     reference, _ = judge(mnist_ds.normalize(data.train_images[: len(images)]).numpy())
     sets = {"": completed, "_holed": images * masks, "_untouched": images}
@@ -136,14 +150,38 @@ def completion_scores(data, masks, completed):
 def pair_scores(target, generated):
     """How near pictures (n, height, width, channels) in [-1, 1] are to what they should be.
 
-    l1: the mean absolute difference; psnr: in dB, over all pixels (peak = 2).
+    l1: the mean absolute difference; psnr: in dB, over all pixels; sharpness: see there.
     """
-    difference = generated - target
-    mean_square = max(float(np.mean(difference**2)), 1e-12)
     return {
-        "l1": float(np.mean(np.abs(difference))),
-        "psnr": float(10 * np.log10(4 / mean_square)),
+        "l1": float(np.mean(np.abs(generated - target))),
+        "psnr": psnr(target, generated),
+        "sharpness": sharpness(target, generated),
     }
+
+
+def psnr(target, generated):
+    """Peak signal-to-noise ratio of values in [-1, 1], in dB: the peak is 2."""
+    return float(10 * np.log10(4 / max(np.mean((generated - target) ** 2), 1e-12)))
+
+
+def sharpness(target, generated, where=np.True_):
+    """How much pixels differ from their neighbours, as a multiple of how much the target's do.
+
+    1 = edges as strong and as many as the target's; less = blurred, or strokes are missing.
+
+    Args:
+        target, generated: (n, height, width, channels) in [-1, 1].
+        where: (n, height, width, 1), True for the pixels that count; of two neighbours both must.
+    """
+    where = np.broadcast_to(where, target.shape)
+    sums = {"target": 0.0, "generated": 0.0}
+    for axis in (1, 2):
+        first, second = ([slice(None)] * 4 for _ in range(2))
+        first[axis], second[axis] = slice(None, -1), slice(1, None)
+        both = where[tuple(first)] & where[tuple(second)]
+        for name, images in (("target", target), ("generated", generated)):
+            sums[name] += float(np.abs(np.diff(images, axis=axis)[both]).sum())
+    return sums["generated"] / max(sums["target"], 1e-12)
 
 
 def translation_scores(data, translated):

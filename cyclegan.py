@@ -18,7 +18,7 @@ Deliberate differences from the paper:
 
 import dataclasses
 import pathlib
-from typing import Annotated
+from typing import Annotated, Literal
 
 import utils  # first of all: it quiets TensorFlow's start-up messages
 import keras
@@ -56,6 +56,8 @@ class Settings(utils.Settings):
     """of the identity loss, 5 in the paper for paintings: what is of kind 2 already should stay"""
     buffer_size: int = 50
     """how many past pictures of each generator the discriminators are shown again; 0 = none"""
+    norm: Literal["instance", "batch", None] = "instance"
+    """normalization in the generators"""
     g_learning_rate: float = 5e-4
     """of the generators' Adams; in the second half of the training it falls linearly to 0"""
     d_learning_rate: float = 5e-4
@@ -87,11 +89,11 @@ def load(settings):
     return data.only(settings.from_, "--from"), data.only(settings.to, "--to")
 
 
-def build_generator(image_shape):
+def build_generator(settings, image_shape):
     """Pictures of one kind (n, h, w, c) -> of the other kind (n, h, w, c), in [-1, 1]."""
     if min(image_shape[:2]) >= 64:
-        return gan_cnn.resnet_img2img(image_shape, image_shape[-1])
-    return gan_cnn.mnist_uni_img2img(image_shape, image_shape[-1], norm="instance")
+        return gan_cnn.resnet_img2img(image_shape, image_shape[-1], settings.norm)
+    return gan_cnn.mnist_uni_img2img(image_shape, image_shape[-1], settings.norm)
 
 
 def build_discriminator(image_shape):
@@ -116,10 +118,10 @@ class CycleGAN(keras.Model):
     def __init__(self, settings, data1, data2):
         super().__init__()
         self.settings, shape = settings, data1.image_shape
-        self.g12, self.g21 = build_generator(shape), build_generator(shape)
+        self.g12, self.g21 = (build_generator(settings, shape) for _ in range(2))
         self.d1, self.d2 = build_discriminator(shape), build_discriminator(shape)
-        self.average12 = gan_cnn.averaged(self.g12, build_generator, shape)
-        self.average21 = gan_cnn.averaged(self.g21, build_generator, shape)
+        self.average12 = gan_cnn.averaged(self.g12, build_generator, settings, shape)
+        self.average21 = gan_cnn.averaged(self.g21, build_generator, settings, shape)
         steps = settings.epochs * settings.steps_in_epoch(data1, data2)
         g_rate = ConstantThenLinear(settings.g_learning_rate, steps)
         d_rate = ConstantThenLinear(settings.d_learning_rate, steps)

@@ -16,11 +16,13 @@ Deliberate differences from the paper:
  5. One-sided label smoothing (arXiv 1606.03498, section 3.4): real pictures are labelled 0.9.
  6. A gradient penalty (R1, arXiv 1801.04406): it keeps the discriminator's slope small where
     pictures are real, so that the two networks settle and no digit is forgotten.
- 7. Smaller batches and higher learning rates than 128 and 0.0002: more steps in the same time.
- 8. Pictures and scores come from a moving average of the generator's weights.
+ 7. Initial weights by Glorot's rule, not normal with a deviation of 0.02 (`--initial 0.02`).
+ 8. Smaller batches and higher learning rates than 128 and 0.0002: more steps in the same time.
+ 9. Pictures and scores come from a moving average of the generator's weights.
 """
 
 import dataclasses
+from typing import Literal
 
 import utils  # first of all: it quiets TensorFlow's start-up messages
 import keras
@@ -49,6 +51,11 @@ class Settings(utils.Settings):
     """how many pictures to draw with what an earlier run has trained; trains nothing"""
     latent_dim: int = 16
     """how many random numbers a picture is drawn from"""
+    norm: Literal["batch", None] = "batch"
+    """normalization in the generator"""
+    initial: float = 0.0
+    """standard deviation of the initial weights, 0.02 in the paper; 0 = Glorot's rule, by which it
+    depends on how many numbers a layer takes and gives"""
     smoothing: float = 0.9
     """what the discriminator should say of real pictures; 1 = no label smoothing"""
     dropout: float = 0.0
@@ -64,6 +71,7 @@ class Settings(utils.Settings):
         super().check()
         utils.require(0 <= self.sample <= 10_000, "--sample", self.sample, "0 to 10000")
         utils.require(self.latent_dim >= 1, "--latent-dim", self.latent_dim, "1 or more")
+        utils.require(self.initial >= 0, "--initial", self.initial, "0 or more")
         utils.require(0.5 < self.smoothing <= 1, "--smoothing", self.smoothing, "0.5 to 1")
         utils.require(0 <= self.dropout < 1, "--dropout", self.dropout, "0 to less than 1")
         utils.require(self.penalty >= 0, "--penalty", self.penalty, "0 or more")
@@ -71,7 +79,9 @@ class Settings(utils.Settings):
 
 def build_generator(settings, image_shape):
     """Noise (n, latent_dim) -> pictures (n, h, w, c) in [-1, 1]."""
-    return gan_cnn.mnist_uni_gen_cnn(settings.latent_dim, image_shape, name="generator")
+    return gan_cnn.mnist_uni_gen_cnn(
+        settings.latent_dim, image_shape, settings.norm, name="generator"
+    )
 
 
 def build_discriminator(settings, image_shape):
@@ -90,6 +100,9 @@ class DCGAN(keras.Model):
         self.settings = settings
         self.generator = build_generator(settings, data.image_shape)
         self.discriminator = build_discriminator(settings, data.image_shape)
+        if settings.initial:
+            gan_cnn.draw_weights(self.generator, settings.initial, settings.seed)
+            gan_cnn.draw_weights(self.discriminator, settings.initial, settings.seed + 1)
         self.average = gan_cnn.averaged(self.generator, build_generator, settings, data.image_shape)
         self.g_optimizer = utils.adam(self.generator, settings.g_learning_rate)
         self.d_optimizer = utils.adam(self.discriminator, settings.d_learning_rate)

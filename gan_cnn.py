@@ -106,7 +106,7 @@ def halvings(image_shape):
     return times
 
 
-def mnist_uni_gen_cnn(inputs_dim, image_shape, name="gen_cnn"):
+def mnist_uni_gen_cnn(inputs_dim, image_shape, norm="batch", name="gen_cnn"):
     """Numbers (n, inputs_dim) -> pictures (n, *image_shape) in [-1, 1], float32.
 
     A dense layer to a small map, 7x7x128 for MNIST, and as many transposed convolutions as needed,
@@ -117,14 +117,15 @@ def mnist_uni_gen_cnn(inputs_dim, image_shape, name="gen_cnn"):
     times = halvings(image_shape)
     filters = 64 * 2 ** (times - 1)
     x = inputs = keras.Input((inputs_dim,))
-    x = keras.layers.Dense((height >> times) * (width >> times) * filters, use_bias=False)(x)
+    bias = norm is None
+    x = keras.layers.Dense((height >> times) * (width >> times) * filters, use_bias=bias)(x)
     x = keras.layers.Reshape((height >> times, width >> times, filters))(x)
     # Batch norm everywhere but at the output, where it would fix each batch's mean and contrast.
-    x = keras.layers.LeakyReLU(0.2)(normalization("batch")(x))
+    x = keras.layers.LeakyReLU(0.2)(normalization(norm)(x))
     for _ in range(times - 1):
         filters //= 2
-        x = keras.layers.Conv2DTranspose(filters, 4, 2, padding="same", use_bias=False)(x)
-        x = keras.layers.LeakyReLU(0.2)(normalization("batch")(x))
+        x = keras.layers.Conv2DTranspose(filters, 4, 2, padding="same", use_bias=bias)(x)
+        x = keras.layers.LeakyReLU(0.2)(normalization(norm)(x))
     # A kernel divisible by the stride: every pixel is painted by equally many inputs, so that no
     # checkerboard shows.
     x = keras.layers.Conv2DTranspose(channels, 6, 2, padding="same")(x)
@@ -178,19 +179,19 @@ def patch_discriminator(image_shape, norm=None, full=False, name="patches"):
     return keras.Model(inputs, x, name=name)
 
 
-def resnet_img2img(image_shape, channels=3, name="resnet"):
+def resnet_img2img(image_shape, channels=3, norm="instance", name="resnet"):
     """Picture to picture for 64 pixels and more: the generator of CycleGAN.
 
     c7s1-64, d128, d256, six residual blocks (nine from 256 pixels up), u128, u64, c7s1 in the
     notation of arXiv 1703.10593, appendix 7.2: instance normalization, ReLU, reflection padding.
-    (n, height, width, channels) in [-1, 1] -> the same.
+    (n, height, width, channels) in [-1, 1] -> the same; norm: "instance", "batch" or None.
     """
 
     def reflect(x, pixels):
         return keras.ops.pad(x, [(0, 0), (pixels, pixels), (pixels, pixels), (0, 0)], "reflect")
 
     def activate(x):
-        return keras.layers.ReLU()(InstanceNormalization()(x))
+        return keras.layers.ReLU()(normalization(norm)(x))
 
     x = inputs = keras.Input(image_shape)
     x = activate(keras.layers.Conv2D(64, 7, use_bias=False)(reflect(x, 3)))
@@ -199,12 +200,20 @@ def resnet_img2img(image_shape, channels=3, name="resnet"):
     for _ in range(9 if min(image_shape[:2]) >= 256 else 6):
         y = activate(keras.layers.Conv2D(256, 3, use_bias=False)(reflect(x, 1)))
         y = keras.layers.Conv2D(256, 3, use_bias=False)(reflect(y, 1))
-        x = x + InstanceNormalization()(y)
+        x = x + normalization(norm)(y)
     for filters in (128, 64):
         x = activate(keras.layers.Conv2DTranspose(filters, 3, 2, padding="same", use_bias=False)(x))
     x = keras.layers.Conv2D(channels, 7)(reflect(x, 3))
     outputs = keras.layers.Activation("tanh", dtype="float32")(x)
     return keras.Model(inputs, outputs, name=name)
+
+
+def draw_weights(network, stddev, seed):
+    """Draw all kernels of a network anew: normally distributed around 0. Biases stay 0."""
+    random = keras.random.SeedGenerator(seed)
+    for weight in network.trainable_weights:
+        if len(weight.shape) > 1:
+            weight.assign(keras.random.normal(weight.shape, stddev=stddev, seed=random))
 
 
 def averaged(network, build, *args):

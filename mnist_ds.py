@@ -30,6 +30,7 @@ class Data:
     test_images: np.ndarray
     test_labels: np.ndarray
     class_names: tuple = ()  # where they have none, their numbers
+    original: tuple = ("", ())  # if they were resized: the name and image_shape that they had
 
     @property
     def image_shape(self):
@@ -83,7 +84,13 @@ class Data:
 
         images = [resize(self.train_images), resize(self.test_images)]
         name = f"{self.name}{size}"
-        return dataclasses.replace(self, name=name, train_images=images[0], test_images=images[1])
+        return dataclasses.replace(
+            self,
+            name=name,
+            train_images=images[0],
+            test_images=images[1],
+            original=(self.name, self.image_shape),
+        )
 
 
 def alike(*sets):
@@ -290,6 +297,11 @@ def random_masks(count, height, width, smallest, largest, seed):
             `tf.function`), or an int, which makes the same ones again.
     """
     draw = keras.random.uniform((count, 3), dtype="float32", seed=seed)
+    return masks_at(draw, height, width, smallest, largest)
+
+
+def masks_at(draw, height, width, smallest, largest):
+    """The `random_masks` whose sides, rows and columns are picked by draw (n, 3), in [0, 1)."""
     side = smallest + tf.floor(draw[:, 0] * (largest - smallest + 1))
     top = tf.floor(draw[:, 1] * (height - side + 1))
     left = tf.floor(draw[:, 2] * (width - side + 1))
@@ -309,6 +321,8 @@ class HoleSettings(utils.Settings):
 
     hole: tuple[int, int] = (10, 16)
     """smallest and largest side of the square hole, in pixels"""
+    fresh_holes: bool = True
+    """draw a new hole each time that a picture is seen; without, each picture keeps its hole"""
 
     def check(self):
         super().check()
@@ -321,6 +335,18 @@ class HoleSettings(utils.Settings):
         side = min(image_shape[:2])
         expected = f"sides of at most {side} pixels, the picture's"
         utils.require(self.hole[1] <= side, "--hole", f"{self.hole[0]} {self.hole[1]}", expected)
+
+
+def training_masks(images, settings, seed):
+    """The masks of a batch of training pictures (n, height, width, channels) in [-1, 1]."""
+    if settings.fresh_holes:
+        return random_masks(tf.shape(images)[0], *images.shape[1:3], *settings.hole, seed)
+    # Three numbers that depend on nothing but the picture, by sums of its grey values.
+    greys = tf.reshape(tf.cast(tf.round((images + 1) * 127.5), tf.int32), (tf.shape(images)[0], -1))
+    factors = np.random.default_rng(0).integers(1, 1009, (greys.shape[1], 3), dtype=np.int32)
+    sums = tf.reduce_sum(greys[:, :, tf.newaxis] * factors, axis=1)
+    draw = tf.cast(sums % 1009, tf.float32) / 1009
+    return masks_at(draw, *images.shape[1:3], *settings.hole)
 
 
 def holes_for(images, hole, seed):

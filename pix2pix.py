@@ -162,8 +162,7 @@ class Pix2Pix(keras.Model):
     def train_step(self, batch):
         """One step of each network on (images, labels); returns {name: scalar of this batch}."""
         images, _ = batch
-        count, size = tf.shape(images)[0], images.shape[1:3]
-        masks = mnist_ds.random_masks(count, *size, *self.settings.hole, self.random)
+        masks = mnist_ds.training_masks(images, self.settings, self.random)
         source, target = pairs_of(self.settings, images, masks)
         figures = {}
 

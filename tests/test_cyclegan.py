@@ -127,7 +127,7 @@ def test_batches_larger_than_the_store_and_no_store(data, eagerly):
 
 def test_networks_of_the_paper_from_64_pixels_up():
     for size, blocks in ((64, 6), (256, 9)):
-        generator = cyclegan.build_generator((size, size, 3))
+        generator = cyclegan.build_generator(cyclegan.Settings(), (size, size, 3))
         assert generator.output_shape == (None, size, size, 3)
         convolutions = [x for x in generator.layers if type(x).__name__ == "Conv2D"]
         assert len(convolutions) == 3 + 2 * blocks + 1
@@ -135,7 +135,8 @@ def test_networks_of_the_paper_from_64_pixels_up():
         assert "InstanceNormalization" in names
         assert "BatchNormalization" not in names
     assert cyclegan.build_discriminator((256, 256, 3)).output_shape == (None, 32, 32, 1)
-    pictures = cyclegan.build_generator((64, 64, 3))(tf.random.normal((1, 64, 64, 3))).numpy()
+    generator = cyclegan.build_generator(cyclegan.Settings(), (64, 64, 3))
+    pictures = generator(tf.random.normal((1, 64, 64, 3))).numpy()
     assert np.abs(pictures).max() <= 1
 
 
