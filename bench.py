@@ -1,15 +1,20 @@
-"""How fast a training step is: eagerly, as a `tf.function`, and in half precision.
+"""How fast a training step is: eagerly and as a `tf.function`, in full and in half precision.
 
-    python bench.py                         float32, eager against tf.function
-    python bench.py --precisions float32 mixed_bfloat16
+    python bench.py                                     all scripts
+    python bench.py --scripts cgan --precisions float32 some of it
+    python bench.py --json docs/bench.json              what README.md's table is made from
 
 The variants take turns, so that whatever else the machine does hits all of them. Look at the
-ratios; the milliseconds differ from machine to machine and from minute to minute.
+ratios; the milliseconds differ from machine to machine and from minute to minute. The last column
+compares the operations that a step needs with those that the machine does in the same time where
+nothing holds it up, multiplying two large matrices in the same precision.
 """
 
 import dataclasses
+import datetime
 import importlib
 import os
+import platform
 import time
 from typing import Literal
 
@@ -33,7 +38,10 @@ MODELS = {
 class Settings:
     scripts: tuple[Literal[tuple(MODELS)], ...] = tuple(MODELS)
     """which scripts' steps"""
-    precisions: tuple[Literal["float32", "mixed_bfloat16"], ...] = ("float32",)
+    precisions: tuple[Literal["float32", "mixed_bfloat16"], ...] = (
+        "float32",
+        "mixed_bfloat16",
+    )
     """with which precisions"""
     rounds: int = 5
     """turns that each variant gets"""
@@ -44,7 +52,7 @@ class Settings:
 
 
 def variants(script, precisions):
-    """{(precision, "eager" or "tf.function"): runs one step}, and how many pictures it takes."""
+    """{(precision, "eager" or "tf.function"): runs one step}, pictures and operations in a step."""
     module = importlib.import_module(script)
     chosen = module.Settings()
     data = module.load(chosen) if script == "cyclegan" else [mnist_ds.load()]
@@ -63,7 +71,29 @@ def variants(script, precisions):
                     tf.config.run_functions_eagerly(False)
 
             steps[precision, mode] = step
-    return steps, chosen.batch_size
+    return steps, chosen.batch_size, operations(model.train_step.get_concrete_function(batch).graph)
+
+
+def operations(graph):
+    """How many additions and multiplications a graph needs, by TensorFlow's own count."""
+    options = tf.compat.v1.profiler.ProfileOptionBuilder
+    options = options(options.float_operation()).with_empty_output().build()
+    with utils.quiet():
+        return tf.compat.v1.profiler.profile(graph, options=options).total_float_ops
+
+
+def peak(precision, side=2048, rounds=10):
+    """Operations per second of the fastest of some products of two large matrices."""
+    dtype = "float32" if precision == "float32" else "bfloat16"
+    matrix = tf.cast(tf.random.normal((side, side)), dtype)
+    product = tf.function(lambda: tf.reduce_sum(matrix @ matrix))
+    product()
+    seconds = []
+    for _ in range(rounds):
+        began = time.perf_counter()
+        float(product())
+        seconds.append(time.perf_counter() - began)
+    return 2 * side**3 / min(seconds)
 
 
 def measure(steps, rounds, count):
@@ -85,11 +115,20 @@ def main():
     utils.require(settings.rounds >= 1, "--rounds", settings.rounds, "1 or more")
     utils.require(settings.steps >= 1, "--steps", settings.steps, "1 or more")
     keras.utils.set_random_seed(0)
-    print(f"{os.cpu_count()} cores; TensorFlow {tf.__version__}, Keras {keras.__version__}")
-    print(f"{'script':9} {'precision':15} {'mode':12} ms/step  quartiles      images/s  speed-up")
+    peaks = {precision: peak(precision) for precision in settings.precisions}
+    machine = (
+        f"{platform.machine()}, {os.cpu_count()} cores, {utils.bfloat16_pays()[1]}; "
+        f"TensorFlow {tf.__version__}, Keras {keras.__version__}"
+    )
+    print(machine)
+    for precision, rate in peaks.items():
+        print(f"products of matrices in {precision}: {rate / 1e9:.0f} GFLOP/s")
+    print(
+        "script    precision       mode         ms/step  quartiles      images/s  speed-up  of peak"
+    )
     table = []
     for script in settings.scripts:
-        steps, batch_size = variants(script, settings.precisions)
+        steps, batch_size, count = variants(script, settings.precisions)
         seconds = measure(steps, settings.rounds, settings.steps)
         eager = np.median(next(iter(seconds.values())))  # of the first precision named
         for (precision, mode), times in seconds.items():
@@ -102,15 +141,21 @@ def main():
                 "quartiles_ms": [1000 * low, 1000 * high],
                 "images_per_second": batch_size / median,
                 "speed_up": eager / median,
+                "share_of_peak": count / median / peaks[precision],
             }
             table.append(row)
             print(
                 f"{script:9} {precision:15} {mode:12} {1000 * median:7.1f}  "
                 f"{1000 * low:5.1f} - {1000 * high:5.1f}  {batch_size / median:8.0f}  "
-                f"{eager / median:7.2f}x"
+                f"{row['speed_up']:7.2f}x  {row['share_of_peak']:7.1%}"
             )
     if settings.json:
-        utils.write_json(settings.json, table)
+        about = {
+            "date": datetime.date.today().isoformat(),
+            "machine": machine,
+            "peak_gflops": {precision: rate / 1e9 for precision, rate in peaks.items()},
+        }
+        utils.write_json(settings.json, about | {"steps": table})
 
 
 if __name__ == "__main__":

@@ -54,11 +54,17 @@ def test_bench(tmp_path):
     options = ["--rounds", 1, "--steps", 1, "--json", tmp_path / "bench.json"]
     process = run_script("bench", "--scripts", "dcgan", "cyclegan", *options)
     assert (process.returncode, process.stderr) == (0, "")
-    table = json.loads((tmp_path / "bench.json").read_text())
-    assert [(row["script"], row["mode"]) for row in table] == [
-        (script, mode) for script in ("dcgan", "cyclegan") for mode in ("eager", "tf.function")
+    measured = json.loads((tmp_path / "bench.json").read_text())
+    table = measured["steps"]
+    assert [(row["script"], row["precision"], row["mode"]) for row in table] == [
+        (script, precision, mode)
+        for script in ("dcgan", "cyclegan")
+        for precision in ("float32", "mixed_bfloat16")
+        for mode in ("eager", "tf.function")
     ]
     assert all(row["ms_per_step"] > 0 for row in table)
+    assert all(row["share_of_peak"] > 0 for row in table)
+    assert all(rate > 1 for rate in measured["peak_gflops"].values())
 
 
 def test_every_script_is_known_to_the_tools():
