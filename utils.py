@@ -496,6 +496,16 @@ def frame_paths(out):
     return sorted((out / "frames").glob("[0-9]*.png"), key=lambda path: int(path.stem))
 
 
+def peak_memory():
+    """{"peak_memory": how many GB this process has needed at most}; {} where no one can tell."""
+    try:
+        import resource  # not on Windows
+    except ImportError:
+        return {}
+    unit = 1 if sys.platform == "darwin" else 1024
+    return {"peak_memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9}
+
+
 def finish(run, generators, scores, rows, names):
     """Save the generators, figures and scores of a finished run, and say how it went.
 
@@ -517,6 +527,7 @@ def finish(run, generators, scores, rows, names):
         scores = scores | {
             "train_steps": run.history[-1]["step"],
             "train_seconds": run.history[-1]["seconds"],
+            **peak_memory(),
         }
     write_json(out / "scores.json", scores)
     width = max(len(name) for name in scores)

@@ -124,14 +124,14 @@ def save_losses(path, history):
 
     Args:
         history: a list of {"epoch", "step", "seconds", and the step's figures}; figures whose names
-            begin with "D(" are probabilities and go into the lower plot.
+            begin with "D(" are what the discriminator says, and go into the lower plot.
     """
     import matplotlib.figure
 
     names = [name for name in history[0] if name not in ("epoch", "step", "seconds")]
     groups = {
         "loss": [name for name in names if not name.startswith("D(")],
-        "probability": [name for name in names if name.startswith("D(")],
+        "what D says": [name for name in names if name.startswith("D(")],
     }
     groups = {title: group for title, group in groups.items() if group}
     figure = matplotlib.figure.Figure(figsize=(8, 3 * len(groups)), dpi=100)
@@ -144,7 +144,7 @@ def save_losses(path, history):
             ax.plot(steps, np.convolve(values, np.ones(window) / window, "valid"), label=name)
         ax.set_ylabel(title)
         ax.grid(alpha=0.3)
-        ax.legend(loc="upper right", fontsize="small")
+        ax.legend(loc="center right", fontsize="small")
     axes[0].set_title(f"mean over {window} steps" if window > 1 else "")
     axes[-1].set_xlabel("training step")
     figure.tight_layout()

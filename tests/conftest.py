@@ -9,7 +9,7 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-import utils  # noqa: F401, first of all: it quiets TensorFlow's start-up messages
+import utils  # first of all: it quiets TensorFlow's start-up messages
 import keras
 import numpy as np
 import tensorflow as tf
@@ -114,6 +114,26 @@ def run_script(name, *args, cwd=None, **options):
     """Run a script as a user does; returns the finished process with its output as text."""
     command = [sys.executable, str(ROOT / f"{name}.py"), *map(str, args)]
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, **options)
+
+
+@pytest.fixture
+def program(monkeypatch, capsys):
+    """(name, arguments) -> what a script says on stdout; in this process, which starts sooner.
+
+    Fails if it says anything on stderr, or ends with an error.
+    """
+
+    def run(name, *args, cwd=None):
+        if cwd:
+            monkeypatch.chdir(cwd)
+        monkeypatch.setattr(sys, "argv", [f"{name}.py", *map(str, args)])
+        capsys.readouterr()
+        utils.run(importlib.import_module(name).main)
+        said, errors = capsys.readouterr()
+        assert errors == ""
+        return said
+
+    return run
 
 
 def smoke(out, data="mnist", epochs=3, steps=7):

@@ -6,7 +6,7 @@ import tensorflow as tf
 import cgan
 import classifier
 import mnist_ds
-from conftest import batches_for, build, for_script, named, part_of, run_script
+from conftest import batches_for, build, for_script, named, part_of
 from test_scripts import run_in_process
 
 pytestmark = for_script("cgan")
@@ -99,10 +99,9 @@ def test_a_short_training_learns_to_draw_what_is_asked_for(data):
 # ------------------------------------------------------------------------------------ as a program
 
 
-def test_sample_draws_the_labels_asked_for(finished_run, tmp_path):
+def test_sample_draws_the_labels_asked_for(finished_run, tmp_path, program):
     out, _ = finished_run("cgan")
-    process = run_script("cgan", "--sample", 3, 1, 4, "--out", out, cwd=tmp_path)
-    assert (process.returncode, process.stderr) == (0, "")
+    program("cgan", "--sample", 3, 1, 4, "--out", out, cwd=tmp_path)
     assert (out / "sampled.png").exists()
     (out / "sampled.png").unlink()
 

@@ -67,11 +67,10 @@ def test_smoke_run(small_data, tmp_path):
     assert (tmp_path / "mnist.keras").read_bytes() == written
 
 
-def test_sample_reads_digits_from_files(data, tmp_path):
+def test_sample_reads_digits_from_files(data, tmp_path, program):
     for index in (0, 1, 2):
         Image.fromarray(255 - data.test_images[index, ..., 0]).save(tmp_path / f"{index}.png")
     files = [str(tmp_path / f"{index}.png") for index in (0, 1, 2)]
-    process = run_script("classifier", "--sample", *files)
-    assert process.returncode == 0, process.stderr
-    read = [int(line.split()[-1]) for line in process.stdout.splitlines()]
+    said = program("classifier", "--sample", *files)
+    read = [int(line.split()[-1]) for line in said.splitlines()]
     assert read == data.test_labels[:3].tolist()

@@ -9,7 +9,7 @@ import classifier
 import cyclegan
 import gan_cnn
 import mnist_ds
-from conftest import batches_for, build, for_script, named, run_script, smoke, weights_of
+from conftest import batches_for, build, for_script, named, smoke, weights_of
 from test_pictures import fill
 from test_scripts import contents, run_in_process
 
@@ -188,37 +188,33 @@ def test_a_short_training_learns_to_translate(data):
 # ------------------------------------------------------------------------------------- as a program
 
 
-def test_other_classes(small_data, tmp_path):
+def test_other_classes(small_data, tmp_path, program):
     out = tmp_path / "run"
     options = [*smoke(out, small_data, epochs=1, steps=2), "--from", 3, "--to", 8]
-    process = run_script("cyclegan", *options, "--identity-weight", 5, "--no-cycle")
-    assert (process.returncode, process.stderr) == (0, "")
-    assert "class 3\n" in process.stdout
-    assert "class 8\n" in process.stdout
+    said = program("cyclegan", *options, "--identity-weight", 5, "--no-cycle")
+    assert "class 3\n" in said
+    assert "class 8\n" in said
     assert json.loads((out / "settings.json").read_text())["from_"] == "3"
 
 
-def test_two_folders_of_pictures(tmp_path):
+def test_two_folders_of_pictures(tmp_path, program):
     fill(tmp_path / "a", *(f"{i}.png" for i in range(6)), mode="L")
     fill(tmp_path / "b", *(f"{i}.png" for i in range(4)))
     out = tmp_path / "run"
     options = ["--data", tmp_path / "a", tmp_path / "b", "--size", 32, "--batch-size", 1]
-    process = run_script("cyclegan", *options, "--epochs", 1, "--steps-per-epoch", 1, "--out", out)
-    assert (process.returncode, process.stderr) == (0, "")
-    assert "32x32x3" in process.stdout
-    assert "12_cycle_l1" in process.stdout
+    said = program("cyclegan", *options, "--epochs", 1, "--steps-per-epoch", 1, "--out", out)
+    assert "32x32x3" in said
+    assert "12_cycle_l1" in said
     sample = [tmp_path / "a" / "0.png", tmp_path / "b" / "1.png"]
-    process = run_script("cyclegan", "--sample", *sample, "--out", out)
-    assert (process.returncode, process.stderr) == (0, "")
+    program("cyclegan", "--sample", *sample, "--out", out)
     assert (out / "sampled.png").exists()
 
 
-def test_sample_translates_both_ways(finished_run, tmp_path):
+def test_sample_translates_both_ways(finished_run, tmp_path, program):
     out, _ = finished_run("cyclegan")
     Image.new("L", (50, 50), "white").save(tmp_path / "a.png")
     before = contents(out)
-    process = run_script("cyclegan", "--sample", tmp_path / "a.png", "--out", out, cwd=tmp_path)
-    assert (process.returncode, process.stderr) == (0, "")
+    program("cyclegan", "--sample", tmp_path / "a.png", "--out", out, cwd=tmp_path)
     after = contents(out)
     (out / "sampled.png").unlink()
     assert {path: after[path] for path in before} == before

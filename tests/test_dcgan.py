@@ -5,7 +5,7 @@ from PIL import Image
 import classifier
 import dcgan
 import mnist_ds
-from conftest import batches_for, build, for_script, named, part_of, run_script, smoke
+from conftest import batches_for, build, for_script, named, part_of, smoke
 from test_pictures import fill
 from test_scripts import contents, run_in_process
 
@@ -68,22 +68,20 @@ def test_a_short_training_learns_to_draw_digits(data):
 # ------------------------------------------------------------------------------------- as a program
 
 
-def test_one_class_and_a_folder_in_colour(tmp_path):
+def test_one_class_and_a_folder_in_colour(tmp_path, program):
     fill(tmp_path / "p", *(f"{name}/{i}.png" for name in ("cat", "horse") for i in range(6)))
     out = tmp_path / "run"
     options = [*smoke(out, tmp_path / "p", epochs=1, steps=2), "--size", 32, "--batch-size", 4]
-    process = run_script("dcgan", *options, "--label", "horse")
-    assert (process.returncode, process.stderr) == (0, "")
-    assert "5 training and 1 test pictures, 32x32x3, class horse" in process.stdout
-    assert "p has no classifier yet" in process.stdout
+    said = program("dcgan", *options, "--label", "horse")
+    assert "5 training and 1 test pictures, 32x32x3, class horse" in said
+    assert "p has no classifier yet" in said
     with Image.open(out / "frames" / "001.png") as frame:
         assert frame.mode == "RGB"
 
 
-def test_sample_draws_so_many(finished_run, tmp_path):
+def test_sample_draws_so_many(finished_run, tmp_path, program):
     out, _ = finished_run("dcgan")
-    process = run_script("dcgan", "--sample", 30, "--out", out, cwd=tmp_path)
-    assert (process.returncode, process.stderr) == (0, "")
+    program("dcgan", "--sample", 30, "--out", out, cwd=tmp_path)
     assert (out / "sampled.png").exists()
     (out / "sampled.png").unlink()
 

@@ -5,7 +5,7 @@ import pytest
 
 import bench
 import gallery
-from conftest import ROOT, SCRIPTS, run_script
+from conftest import ROOT, SCRIPTS
 
 PAGES = [ROOT / "README.md", ROOT / "README.zh-CN.md"]
 
@@ -50,10 +50,9 @@ def test_pictures_are_small():
         assert path.stat().st_size < 600_000, path
 
 
-def test_bench(tmp_path):
+def test_bench(tmp_path, program):
     options = ["--rounds", 1, "--steps", 1, "--json", tmp_path / "bench.json"]
-    process = run_script("bench", "--scripts", "dcgan", "cyclegan", *options)
-    assert (process.returncode, process.stderr) == (0, "")
+    program("bench", "--scripts", "dcgan", "cyclegan", *options)
     measured = json.loads((tmp_path / "bench.json").read_text())
     table = measured["steps"]
     assert [(row["script"], row["precision"], row["mode"]) for row in table] == [

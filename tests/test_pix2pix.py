@@ -6,7 +6,7 @@ from PIL import Image
 import classifier
 import mnist_ds
 import pix2pix
-from conftest import batches_for, build, for_script, named, part_of, run_script, smoke, weights_of
+from conftest import batches_for, build, for_script, named, part_of, smoke, weights_of
 from test_scripts import contents, run_in_process
 
 pytestmark = for_script("pix2pix")
@@ -166,34 +166,30 @@ def pairs(tmp_path):
     return tmp_path
 
 
-def test_folder_of_pairs_as_a_program(pairs, tmp_path):
+def test_folder_of_pairs_as_a_program(pairs, tmp_path, program):
     out = tmp_path / "run"
     options = [*smoke(out, pairs, epochs=1, steps=2), "--size", 28, "--batch-size", 2]
-    process = run_script("pix2pix", *options, "--direction", "BtoA")
-    assert (process.returncode, process.stderr) == (0, "")
+    said = program("pix2pix", *options, "--direction", "BtoA")
     for name in ("l1", "psnr"):
-        assert f"score      {name} " in process.stdout
+        assert f"score      {name} " in said
     with Image.open(out / "frames" / "001.png") as frame:
         assert frame.mode == "RGB"
-    process = run_script("pix2pix", "--sample", pairs / "0.png", "--out", out)
-    assert (process.returncode, process.stderr) == (0, "")
+    program("pix2pix", "--sample", pairs / "0.png", "--out", out)
     assert (out / "sampled.png").exists()
 
 
-def test_edges_as_a_program(small_data, tmp_path):
+def test_edges_as_a_program(small_data, tmp_path, program):
     out = tmp_path / "run"
     options = [*smoke(out, small_data, epochs=1, steps=2), "--task", "edges", "--no-skips"]
-    process = run_script("pix2pix", *options, "--patch", "full", "--loss", "l2")
-    assert (process.returncode, process.stderr) == (0, "")
-    assert "score      psnr " in process.stdout
+    said = program("pix2pix", *options, "--patch", "full", "--loss", "l2")
+    assert "score      psnr " in said
 
 
-def test_sample_fills_a_hole(finished_run, tmp_path):
+def test_sample_fills_a_hole(finished_run, tmp_path, program):
     out, _ = finished_run("pix2pix")
     Image.new("L", (50, 50), "white").save(tmp_path / "a.png")
     before = contents(out)
-    process = run_script("pix2pix", "--sample", tmp_path / "a.png", "--out", out, cwd=tmp_path)
-    assert (process.returncode, process.stderr) == (0, "")
+    program("pix2pix", "--sample", tmp_path / "a.png", "--out", out, cwd=tmp_path)
     after = contents(out)
     (out / "sampled.png").unlink()
     assert {path: after[path] for path in before} == before
