@@ -1,53 +1,232 @@
+"""What the pages say: their tables, links, pictures and commands, in both languages."""
+
+import importlib
 import json
 import re
+import shlex
+import shutil
+import subprocess
 
+import numpy as np
 import pytest
+from PIL import Image
 
 import bench
+import draw_networks
 import gallery
-from conftest import ROOT, SCRIPTS
+import mnist_ds
+from conftest import ROOT, SCRIPTS, for_script
+from test_pictures import fill
 
-PAGES = [ROOT / "README.md", ROOT / "README.zh-CN.md"]
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_tables_are_what_the_command_prints(page):
-    text = page.read_text(encoding="utf-8")
-    assert gallery.table() in text
-    assert gallery.page_with_table(text) == text
+PAGES = gallery.pages()
+ENGLISH = [page for page in PAGES if not page.name.endswith(".zh-CN.md")]
+LESSONS = [ROOT / "docs" / f"{script.name}.md" for script in SCRIPTS]
 
 
-def test_table_changes_with_the_scores(tmp_path, monkeypatch):
-    scores = json.loads((ROOT / "docs" / "scores" / "ccgan.json").read_text())
-    (tmp_path / "docs" / "scores").mkdir(parents=True)
+def chinese(page):
+    """The Chinese twin of an English page."""
+    return page.with_name(f"{page.stem}.zh-CN.md")
+
+
+def text_of(page):
+    return page.read_text(encoding="utf-8")
+
+
+def named_by_file(pages):
+    return pytest.mark.parametrize("page", pages, ids=lambda page: page.name)
+
+
+# ------------------------------------------------------------------------------ tables and pictures
+
+
+@named_by_file(PAGES)
+def test_tables_are_what_the_command_makes(page):
+    assert gallery.filled(page) == text_of(page)
+
+
+def test_every_table_is_shown_somewhere():
+    shown = set(re.findall(r"<!-- begin ([\w ]+) -->", "".join(map(text_of, PAGES))))
+    claims = {f"claim {path.stem}" for path in (ROOT / "docs" / "claims").glob("*.json")}
+    assert shown == set(gallery.TABLES) | claims
+
+
+def test_tables_change_with_the_scores(tmp_path, monkeypatch):
+    shutil.copytree(ROOT / "docs", tmp_path / "docs")
+    monkeypatch.setattr(gallery, "DOCS", tmp_path / "docs")
     path = tmp_path / "docs" / "scores" / "ccgan.json"
-    path.write_text(json.dumps(scores | {"recognised": 0.1234}))
-    monkeypatch.setattr(gallery, "HERE", tmp_path)
-    assert "12.3%" in gallery.table()
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"recognised": 0.1234}))
+    for table in ("gallery", "scores", "holes"):
+        assert "12.3%" in gallery.TABLES[table](False, "")
+    path = tmp_path / "docs" / "claims" / "12.json"
+    found = json.loads(path.read_text())
+    found["scores"]["cyclegan.py"]["12_diversity"] = [0.5, 0.6, 0.7]
+    path.write_text(json.dumps(found))
+    assert "0.60 ± 0.10" in gallery.claim_table("12", False, "")
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_links_resolve(page):
-    text = page.read_text(encoding="utf-8")
-    targets = re.findall(r"\]\(([^)]+)\)", text)
+@for_script("dcgan")
+def test_gallery_collects_finished_runs(finished_run, tmp_path, monkeypatch):
+    """A run's pictures and scores come into docs/; scripts without a finished run are left out."""
+    monkeypatch.setattr(gallery, "DOCS", tmp_path / "docs")
+    out, _ = finished_run("dcgan")
+    shutil.copytree(out, tmp_path / "results" / "dcgan")
+    (tmp_path / "results" / "cgan").mkdir()
+    gallery.collect(tmp_path / "results")
+    copied = {str(path.relative_to(tmp_path / "docs")) for path in tmp_path.rglob("docs/*/*")}
+    images = {f"img/dcgan{end}" for end in (".gif", "_samples.png", "_losses.png")}
+    assert copied == images | {"scores/dcgan.json", "scores/dcgan_epochs.json"}
+    means = json.loads((tmp_path / "docs" / "scores" / "dcgan_epochs.json").read_text())
+    assert set(means) == {"d_loss", "g_loss", "D(x)", "D(G(z))"}
+    assert all(len(values) == 3 for values in means.values())
+
+
+def test_pictures_and_repository_are_small():
+    for path in (ROOT / "docs").rglob("*.*"):
+        assert path.stat().st_size < 600_000, path
+    files = [path for path in ROOT.rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files if "results" not in path.parts) < 40e6
+
+
+# --------------------------------------------------------------------------------------------- text
+
+
+@named_by_file(PAGES)
+def test_links_and_pictures_resolve(page):
+    text = text_of(page)
+    targets = re.findall(r"\]\(([^)]+)\)", text) + re.findall(r'src="([^"]+)"', text)
     assert len(targets) > 5
     for target in targets:
-        assert target.startswith("https://") or (ROOT / target).exists(), target
+        path, _, anchor = target.partition("#")
+        if not target.startswith("https://"):
+            linked = page.parent / path if path else page
+            assert linked.exists(), target
+            assert not anchor or f'<a id="{anchor}"></a>' in text_of(linked), target
+
+
+def outline(page):
+    """A page's headings' levels, tables, pictures and quoted code, in order."""
+    pattern = r"^#+ |^<!-- begin .*|!\[.*\]\(.*\)|^```python\n.*?^```"
+    found = re.findall(pattern, text_of(page), re.MULTILINE | re.DOTALL)
+    code = [part for part in found if part.startswith("```")]
+    return [re.sub(r"!\[.*?\]", "", part) for part in found if part not in code], len(code)
+
+
+@named_by_file(ENGLISH)
+def test_both_languages_are_the_same_page(page):
+    assert chinese(page).exists()
+    assert outline(page) == outline(chinese(page))
+    assert commands(page) == commands(chinese(page))
+    for language in (page, chinese(page)):
+        other = chinese(page) if language == page else page
+        assert f"]({other.name})" in text_of(language)
+
+
+@named_by_file(ENGLISH)
+def test_both_languages_have_the_same_figures(page):
+    """Numbers with a decimal point, a percentage or a unit, outside of the tables."""
+
+    def figures(text):
+        text = re.sub(
+            r"<!-- begin.*?<!-- end [\w ]+ -->|```.*?```|https?://\S+", "", text, flags=re.S
+        )
+        found = re.findall(r"(?<![\w.])\d[\d,]*(?:\.\d+)?(?: ?(?:%|dB|MB|GB|x))?", text)
+        return sorted({number.replace(",", "").replace(" ", "") for number in found})
+
+    assert figures(text_of(page)) == figures(text_of(chinese(page)))
+
+
+@named_by_file([page for english in LESSONS for page in (english, chinese(english))])
+def test_quoted_lines_stand_in_the_script(page):
+    script = page.name.partition(".")[0]
+    lines = [line.strip() for line in text_of(ROOT / f"{script}.py").splitlines()]
+    quoted = re.findall(r"```python\n(.*?)```", text_of(page), re.DOTALL)
+    assert len(quoted) >= 4
+    for block in quoted:
+        wanted = [line.strip() for line in block.strip().splitlines()]
+        places = range(len(lines) - len(wanted) + 1)
+        assert any(lines[i : i + len(wanted)] == wanted for i in places), block
+
+
+# ----------------------------------------------------------------------------------------- commands
 
 
 def commands(page):
-    return re.findall(r"^    (python .*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    """The commands that a page shows, on lines of their own or within a sentence."""
+    text = text_of(page)
+    blocks = re.findall(r"^    (python .*)$", text, re.MULTILINE)
+    return sorted({*blocks, *re.findall(r"`(python \w+\.py[^`]*)`", text)})
 
 
-def test_both_languages_show_the_same_commands():
-    english, chinese = (commands(page) for page in PAGES)
-    assert english == chinese
-    assert len(english) >= 6
+ALL_COMMANDS = sorted({command for page in PAGES for command in commands(page)})
+INSTALL = "python -m pip install -r requirements.txt && python "
+TRAINED = [script.name for script in SCRIPTS]
 
 
-def test_pictures_are_small():
-    for path in (ROOT / "docs").rglob("*.*"):
-        assert path.stat().st_size < 600_000, path
+def in_its_group(command):
+    """A script's commands run where its finished run is."""
+    name = shlex.split(command)[1].removesuffix(".py")
+    return pytest.param(command, marks=[for_script(name)] if name in TRAINED else [])
+
+
+def test_the_first_commands_are_those_that_ci_runs():
+    ci = text_of(ROOT / ".ci" / "run")
+    installing = [command for command in ALL_COMMANDS if command.startswith(INSTALL)]
+    assert installing == [f"{INSTALL}-m pytest", f"{INSTALL}ccgan.py"]
+    assert all(f'shown "{command}"' in ci for command in installing)
+
+
+@pytest.mark.parametrize(
+    "command", [in_its_group(c) for c in ALL_COMMANDS if not c.startswith(INSTALL)]
+)
+def test_shown_command_in_smoke_form(
+    command, finished_run, small_data, data, program, tmp_path, monkeypatch, capsys
+):
+    """As shown, in an empty folder with what it names, but with few steps of small pictures."""
+    name, *args = shlex.split(command)[1:]
+    name = name.removesuffix(".py")
+    fill(tmp_path / "my_pictures", "a/0.png", "a/1.png", "b/0.png", "b/1.png", "b/2.png")
+    for folder in ("my_horses", "my_zebras"):
+        fill(tmp_path / folder, *(f"{i}.png" for i in range(5)))
+    fill(tmp_path / "my_pairs", *(f"{i}.png" for i in range(5)), size=(64, 32))
+    for file in ("some_digit.png", "another.jpg"):
+        Image.new("L", (40, 50), "white").save(tmp_path / file)
+    (tmp_path / "docs").mkdir()
+
+    def load_tfds(name):
+        images = np.zeros((30, 32, 32, 3), np.uint8)
+        labels = np.arange(30, dtype=np.int32) % 10
+        names = ("airplane", *"bcdefg", "horse", *"ij") if name == "cifar10" else ()
+        return mnist_ds.Data(name, images, labels, images, labels, names)
+
+    monkeypatch.setattr(mnist_ds, "load_tfds", load_tfds)
+    if "--help" in args:
+        with pytest.raises(SystemExit):
+            program(name, *args)
+        return
+    short = ["--epochs", 1, "--steps-per-epoch", 1, "--batch-size", 2]
+    small = [] if "--data" in args else ["--data", small_data]
+    if name in TRAINED and "--sample" in args:
+        shutil.copytree(finished_run(name)[0], tmp_path / "results" / name)
+        assert "sampled.png" in program(name, *args, cwd=tmp_path)
+    elif name in TRAINED and args:
+        size = ["--size", 32] if "--size" in args else []
+        said = program(name, *args, *small, *size, *short, cwd=tmp_path)
+        assert "generating.gif" in said
+    elif name in TRAINED:
+        assert "generating.gif" in finished_run(name)[1].stdout
+    elif name == "classifier":
+        assert "test accuracy" in program(name, *args, *small, *short, cwd=tmp_path)
+    elif name == "bench":
+        few = ["--rounds", 1, "--steps", 1, "--scripts", "dcgan", "--precisions", "float32"]
+        assert "dcgan" in program(name, *args, *few, cwd=tmp_path)
+    elif name == "draw_networks":
+        assert "written" in program(name, *args, "--scripts", "dcgan", "--out", tmp_path)
+    elif name == "gallery":
+        assert "| `ccgan.py` |" in program(name, *args, "--compare")
+    elif name == "claims":
+        assert "python " in program(name, *args, "--list")
+    else:
+        pytest.fail(f"no smoke form is known of: {command}")
 
 
 def test_bench(tmp_path, program):
@@ -66,6 +245,29 @@ def test_bench(tmp_path, program):
     assert all(rate > 1 for rate in measured["peak_gflops"].values())
 
 
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.name)
+def test_drawn_networks_are_those_that_are_built(script, data):
+    """Every kernel of a network is in its picture, and every box is of a layer's shape."""
+    module = importlib.import_module(script.name)
+    model = getattr(module, script.model)(module.Settings(), *script.parts(data))
+    for name in draw_networks.NETWORKS[script.name]:
+        network = getattr(model, name)
+        inputs = draw_networks.INPUTS.get((script.name, name), ("picture",))
+        boxes = draw_networks.boxes_of(network, inputs)
+        kernels = [weight for weight in network.trainable_weights if len(weight.shape) > 1]
+        layers = [box for box in boxes if box.made_by[0].startswith(("Conv2D", "Dense"))]
+        assert len(layers) == len(kernels)
+        outputs = network.outputs
+        assert {tuple(output.shape[1:]) for output in outputs} <= {box.shape for box in boxes}
+        assert sum(box.made_by[0].startswith("input") for box in boxes) == len(network.inputs)
+
+
 def test_every_script_is_known_to_the_tools():
     names = {script.name for script in SCRIPTS}
-    assert set(bench.MODELS) == set(gallery.SCRIPTS) == names
+    assert set(bench.MODELS) == set(gallery.SCRIPTS) == set(draw_networks.NETWORKS) == names
+
+
+def test_nothing_big_or_foreign_is_committed():
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
+    if listed.returncode == 0:  # not where the project was unpacked from an archive
+        assert not [path for path in listed.stdout.split() if path.startswith("results/")]
