@@ -70,6 +70,7 @@ CLAIM_SCORES = {
         *("12_diversity", "21_diversity"),
     ),
 }
+OVER_TIME = ("1",)  # claims of which the plot shows the scores over the seconds of training
 CHINESE_CLAIMS = {
     "1": "卷积网络胜过全连接网络：更快，也更好。",
     "2": "批归一化让 DCGAN 收敛更快，对初始权重也不那么敏感。",
@@ -128,6 +129,8 @@ def collect(results):
             with utils.replacing(DOCS / target) as part:
                 shutil.copyfile(run / source, part)
         utils.write_json(DOCS / "scores" / f"{script}_epochs.json", epoch_means(run))
+    for path in (DOCS / "claims").glob("[0-9]*.json"):
+        plot_claim(path.stem, DOCS / "img" / f"claim_{path.stem}_scores.png")
     both = [pathlib.Path(results) / script / "generator.keras" for script in ("ccgan", "pix2pix")]
     if all(path.exists() for path in both):
         with utils.replacing(DOCS / "img" / "holes.png") as part:
@@ -336,6 +339,33 @@ def claim_table(name, chinese, folder):
             f"**{word(found_verdict['verdict'], chinese)}**"
         )
     return text + "\n" * bool(found["verdicts"])
+
+
+def plot_claim(name, path):
+    """Every seed's score as a dot, in a row for each side, or over the seconds of the training."""
+    import matplotlib.figure
+
+    found = read(f"claims/{name}.json")
+    sides = found["scores"]
+    scores = list(dict.fromkeys(verdict["score"] for verdict in found["verdicts"]))
+    rows = 0.32 * len(sides) + 0.9 if name not in OVER_TIME else 3.2
+    figure = matplotlib.figure.Figure(figsize=(9, rows * len(scores)), dpi=80, layout="constrained")
+    for ax, score in zip(figure.subplots(len(scores), 1, squeeze=False)[:, 0], scores, strict=True):
+        measured = {side: values for side, values in sides.items() if score in values}
+        for row, (side, values) in enumerate(measured.items()):
+            if name in OVER_TIME:
+                ax.plot(values["train_seconds"], values[score], "o", label=side)
+            else:
+                ax.plot(values[score], [row] * len(values[score]), "o", color="#30506f")
+        if name in OVER_TIME:
+            ax.set(xlabel="seconds of training", ylabel=score)
+            ax.legend(fontsize="small")
+        else:
+            ax.set(yticks=range(len(measured)), yticklabels=list(measured), xlabel=score)
+            ax.set_ylim(len(measured) - 0.5, -0.5)
+        ax.grid(alpha=0.3)
+    with utils.replacing(path) as part:
+        figure.savefig(part, format="png")
 
 
 def spread(score, values):

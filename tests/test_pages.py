@@ -105,7 +105,7 @@ def test_links_and_pictures_resolve(page):
 
 def outline(page):
     """A page's headings' levels, tables, pictures and quoted code, in order."""
-    pattern = r"^#+ |^<!-- begin .*|!\[.*\]\(.*\)|^```python\n.*?^```"
+    pattern = r"^#+ |^<!-- begin [^\n]*|!\[[^\n]*?\]\([^\n]*?\)|^```python\n.*?^```"
     found = re.findall(pattern, text_of(page), re.MULTILINE | re.DOTALL)
     code = [part for part in found if part.startswith("```")]
     return [re.sub(r"!\[.*?\]", "", part) for part in found if part not in code], len(code)
@@ -129,7 +129,7 @@ def test_both_languages_have_the_same_figures(page):
         text = re.sub(
             r"<!-- begin.*?<!-- end [\w ]+ -->|```.*?```|https?://\S+", "", text, flags=re.S
         )
-        found = re.findall(r"(?<![\w.])\d[\d,]*(?:\.\d+)?(?: ?(?:%|dB|MB|GB|x))?", text)
+        found = re.findall(r"(?<![A-Za-z0-9_.])\d[\d,]*(?:\.\d+)?(?: ?(?:%|dB|MB|GB|x))?", text)
         return sorted({number.replace(",", "").replace(" ", "") for number in found})
 
     assert figures(text_of(page)) == figures(text_of(chinese(page)))
