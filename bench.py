@@ -75,11 +75,22 @@ def variants(script, precisions):
 
 
 def operations(graph):
-    """How many additions and multiplications a graph needs, by TensorFlow's own count."""
-    options = tf.compat.v1.profiler.ProfileOptionBuilder
-    options = options(options.float_operation()).with_empty_output().build()
-    with utils.quiet():
-        return tf.compat.v1.profiler.profile(graph, options=options).total_float_ops
+    """How many multiplications and additions the convolutions and matrix products of a graph need.
+
+    Each place of a convolution's output takes the whole kernel once, forward and in both gradients.
+    """
+    count = 0
+    for operation in graph.get_operations():
+        tensors, output = operation.inputs, operation.outputs[0] if operation.outputs else None
+        if operation.type == "MatMul":
+            inner = tensors[0].shape[0 if operation.get_attr("transpose_a") else 1]
+            count += 2 * inner * output.shape.num_elements()
+        elif operation.type in ("Conv2D", "Conv2DBackpropInput", "Conv2DBackpropFilter"):
+            to_filter = operation.type == "Conv2DBackpropFilter"
+            kernel = output.shape if to_filter else tensors[1].shape
+            places = (output if operation.type == "Conv2D" else tensors[2]).shape[:3]
+            count += 2 * kernel.num_elements() * places.num_elements()
+    return count
 
 
 def peak(precision, side=2048, rounds=10):

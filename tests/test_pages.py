@@ -9,6 +9,7 @@ import subprocess
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 import bench
@@ -243,6 +244,24 @@ def test_bench(tmp_path, program):
     assert all(row["ms_per_step"] > 0 for row in table)
     assert all(row["share_of_peak"] > 0 for row in table)
     assert all(rate > 1 for rate in measured["peak_gflops"].values())
+
+
+def test_operations_are_counted_as_on_paper():
+    """A convolution and a matrix product, and the gradients for their weights and inputs."""
+
+    @tf.function
+    def gradients(images, kernel, weights):
+        with tf.GradientTape() as tape:
+            tape.watch([images, kernel, weights])
+            map_ = tf.nn.conv2d(images, kernel, 2, "SAME")
+            result = tf.reshape(map_, (2, 4 * 4 * 5)) @ weights
+        return tape.gradient(result, [images, kernel, weights])
+
+    arguments = tf.zeros((2, 8, 8, 3)), tf.zeros((4, 4, 3, 5)), tf.zeros((80, 7))
+    convolution = 2 * (2 * 4 * 4) * (4 * 4 * 3 * 5)
+    product = 2 * 2 * 80 * 7
+    counted = bench.operations(gradients.get_concrete_function(*arguments).graph)
+    assert counted == 3 * (convolution + product)
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.name)
