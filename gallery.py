@@ -207,6 +207,7 @@ def gallery_table(chinese, folder):
     header = (
         ("", "", "训练", "得分（参照）") if chinese else ("", "", "training", "scores (reference)")
     )
+    colon, stop = ("：", "。") if chinese else (": ", ". ")
     rows = []
     for script in SCRIPTS:
         scores = read(f"scores/{script}.json")
@@ -219,10 +220,10 @@ def gallery_table(chinese, folder):
         rows.append(
             (
                 f'<img src="{folder}img/{script}.gif" width="300" alt="{script}.gif">',
-                f"[**{script}**]({lesson}): {IDEAS[script][chinese]}. "
+                f"[**{script}**]({lesson}){colon}{IDEAS[script][chinese]}{stop}"
                 f"[arXiv {PAPERS[script]}](https://arxiv.org/abs/{PAPERS[script]})<br>"
                 f"`python {script}.py`",
-                f"{scores['train_seconds'] / 60:.1f} min",
+                f"{scores['train_seconds'] / 60:.1f} {'分钟' if chinese else 'min'}",
                 "<br>".join(reached),
             )
         )
