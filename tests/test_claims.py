@@ -110,14 +110,14 @@ def test_smoke_run_and_going_on(program):
     shutil.rmtree(smoke, ignore_errors=True)
     before = {path: path.stat().st_mtime_ns for path in (ROOT / "docs").rglob("*")}
     try:
-        said = program("claims", "--smoke", "--only", "4")
+        said = program("claims", "--smoke", "--only", "12")
         assert said.count("run        seed 0") == 2
-        assert "claim 4" in said
-        found = json.loads((smoke / "claims" / "4.json").read_text())
-        assert [len(scores["frechet"]) for scores in found["scores"].values()] == [1, 1]
+        assert "claim 12" in said
+        found = json.loads((smoke / "claims" / "12.json").read_text())
+        assert [len(scores["12_diversity"]) for scores in found["scores"].values()] == [1, 1]
         runs = {path: path.stat().st_mtime_ns for path in smoke.glob("*/seed0/scores.json")}
         assert len(runs) == 2
-        program("claims", "--smoke", "--only", "4")
+        program("claims", "--smoke", "--only", "12")
         assert {path: path.stat().st_mtime_ns for path in runs} == runs
     finally:
         shutil.rmtree(smoke, ignore_errors=True)
