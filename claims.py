@@ -295,11 +295,14 @@ def arguments(side, settings):
 
 
 def folder(side, seed, settings):
-    """Where a run of a side is kept; claims that share a side share its runs."""
-    name = re.sub(r"[^a-z0-9.-]+", "_", side.replace("--", "").lower())
-    return (
-        pathlib.Path("results") / ("smoke" if settings.smoke else "claims") / name / f"seed{seed}"
-    )
+    """Where a run of a side is kept, within HERE; claims that share a side share its runs.
+
+    Named by the whole command line, so that runs of another budget are never taken for these.
+    """
+    command = " ".join(arguments(side, settings)).replace("--", "").lower()
+    name = re.sub(r"[^a-z0-9.-]+", "_", command)
+    kind = "smoke" if settings.smoke else "claims"
+    return pathlib.Path("results") / kind / name / f"seed{seed}"
 
 
 def sides_of(claim, settings):
@@ -310,7 +313,7 @@ def sides_of(claim, settings):
 def run_side(side, seed, settings):
     """Run one side for one seed, unless that has been done; returns its scores."""
     out = folder(side, seed, settings)
-    if not (out / "scores.json").exists():
+    if not (HERE / out / "scores.json").exists():
         threads = str(max(1, (os.cpu_count() or 1) // settings.jobs))
         environment = {"TF_NUM_INTRAOP_THREADS": threads, "OMP_NUM_THREADS": threads}
         command = [*arguments(side, settings), "--seed", str(seed), "--out", str(out)]
@@ -380,22 +383,17 @@ def values(side, score, scores):
 
 def picture(claim, settings):
     """The last frames of the first seed's runs below each other, each with its command."""
-    font = ImageFont.load_default(14)
-    parts = []
-    for side in sides_of(claim, settings):
-        last = Image.open(utils.frame_paths(HERE / folder(side, 0, settings))[-1])
-        strip = Image.new("RGB", (max(last.width, 560), last.height + 22), "white")
-        strip.paste(last, (0, 22))
-        ImageDraw.Draw(strip).text((4, 4), f"python {side}", fill="black", font=font)
-        parts.append(strip)
-    size = max(part.width for part in parts), sum(part.height for part in parts)
-    whole = Image.new("RGB", size, "white")
-    y = 0
-    for part in parts:
-        whole.paste(part, (0, y))
-        y += part.height
-    greys = all(part.convert("L").convert("RGB").tobytes() == part.tobytes() for part in parts)
-    return whole.convert("L") if greys else whole
+    sides = sides_of(claim, settings)
+    frames = [Image.open(utils.frame_paths(HERE / folder(s, 0, settings))[-1]) for s in sides]
+    size = max(560, *(frame.width for frame in frames)), sum(frame.height + 22 for frame in frames)
+    mode = "L" if all(frame.mode == "L" for frame in frames) else "RGB"
+    whole = Image.new(mode, size, "white")
+    draw, font, y = ImageDraw.Draw(whole), ImageFont.load_default(14), 0
+    for side, frame in zip(sides, frames, strict=True):
+        draw.text((4, y + 4), f"python {side}", fill="black", font=font)
+        whole.paste(frame, (0, y + 22))
+        y += frame.height + 22
+    return whole
 
 
 def write(name, claim, scores, settings):
@@ -464,7 +462,7 @@ def main():
             for side, seed in runs[name]:
                 figures = dict(found[side, seed].result())
                 figures.pop("peak_memory", None)  # hardly differs
-                if name == "11":
+                if any(comparison.score == "d_weights" for comparison in claim.comparisons):
                     figures["d_weights"] = discriminator_weights(side)
                 for score, value in figures.items():
                     scores[side].setdefault(score, []).append(value)
