@@ -2,7 +2,7 @@
 
     python bench.py                                     all scripts
     python bench.py --scripts cgan --precisions float32 some of it
-    python bench.py --json docs/bench.json              what README.md's table is made from
+    python bench.py --packages --json docs/bench.json   what README.md's figures are made from
 
 The variants take turns, so that whatever else the machine does hits all of them. Look at the
 ratios; the milliseconds differ from machine to machine and from minute to minute. The last column
@@ -14,7 +14,11 @@ import dataclasses
 import datetime
 import importlib
 import os
+import pathlib
 import platform
+import subprocess
+import sys
+import tempfile
 import time
 from typing import Literal
 
@@ -47,6 +51,8 @@ class Settings:
     """turns that each variant gets"""
     steps: int = 5
     """steps in a turn"""
+    packages: bool = False
+    """also say how much is downloaded to install requirements.txt, by doing so"""
     json: str = ""
     """a file for the table as JSON"""
 
@@ -121,6 +127,15 @@ def measure(steps, rounds, count):
     return seconds
 
 
+def download_size(requirements):
+    """Bytes that pip downloads to install these requirements on this machine, its cache empty."""
+    with tempfile.TemporaryDirectory() as folder:
+        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-cache-dir"]
+        process = subprocess.run([*pip, "--dest", folder, "--requirement", requirements])
+        utils.require(not process.returncode, "--packages", requirements, "packages in pip's reach")
+        return sum(path.stat().st_size for path in pathlib.Path(folder).iterdir())
+
+
 def main():
     settings = utils.parse(Settings, __doc__)
     utils.require(settings.rounds >= 1, "--rounds", settings.rounds, "1 or more")
@@ -160,13 +175,18 @@ def main():
                 f"{1000 * low:5.1f} - {1000 * high:5.1f}  {batch_size / median:8.0f}  "
                 f"{row['speed_up']:7.2f}x  {row['share_of_peak']:7.1%}"
             )
+    found = {}
+    if settings.packages:
+        size = download_size(pathlib.Path(__file__).with_name("requirements.txt"))
+        found = {"download_mb": size / 1e6, "system": platform.system()}
+        print(f"packages   {size / 1e6:.0f} MB to download, {platform.system()}")
     if settings.json:
         about = {
             "date": datetime.date.today().isoformat(),
             "machine": machine,
             "peak_gflops": {precision: rate / 1e9 for precision, rate in peaks.items()},
         }
-        utils.write_json(settings.json, about | {"steps": table})
+        utils.write_json(settings.json, about | found | {"steps": table})
 
 
 if __name__ == "__main__":

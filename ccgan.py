@@ -156,7 +156,7 @@ def main():
 
     # Held-out digits and holes, the same in every run; in the frames some of each class.
     images, masks = mnist_ds.held_out_holes(data, settings.hole)
-    shown = mnist_ds.some_of_each_class(data.test_labels, 2)
+    shown = mnist_ds.some_of_each_class(data.test_labels)
 
     def rows():
         return complete(gan.average, settings, images[shown], masks[shown])

@@ -30,6 +30,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image, ImageDraw, ImageFont
 
+import gallery
 import mnist_ds
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -69,6 +70,8 @@ class Claim:
     sides: tuple
     comparisons: tuple = ()
     seeds: int = 3
+    progress: bool = False
+    """also take down what the progress bar showed at the end"""
 
 
 def better(first, second, higher=(), lower=()):
@@ -265,12 +268,24 @@ CLAIMS |= {
     )
     for script, changes in CHANGES.items()
 }
+# What goes wrong, brought about on purpose: the README says what it looks like.
+CLAIMS["unhealthy"] = Claim(
+    "What a run that goes wrong looks like.",
+    (
+        "dcgan.py",
+        "dcgan.py --penalty 0 --g-learning-rate 1e-5",
+        "dcgan.py --g-learning-rate 0.1",
+        "dcgan.py --penalty 0 --d-learning-rate 0.1",
+    ),
+    seeds=1,
+    progress=True,
+)
 
 
 @dataclasses.dataclass
 class Settings:
     only: tuple[str, ...] = ()
-    """which claims, by their numbers, or scripts, by their names"""
+    """which claims, by their numbers; or a script, by its name; or unhealthy"""
     list: bool = False
     """say what would be run, and run nothing"""
     colour: str = "cifar10"
@@ -325,7 +340,8 @@ def run_side(side, seed, settings):
             text=True,
         )
         if process.returncode:
-            raise utils.BadInput(f"{' '.join(command)} failed: {process.stderr.strip()}")
+            hint = "; or leave colour out with --colour ''" if "COLOUR" in side else ""
+            raise utils.BadInput(f"{' '.join(command)} failed: {process.stderr.strip()}{hint}")
     scores = json.loads((HERE / out / "scores.json").read_text())
     print(f"run        seed {seed}  {side}")
     return scores
@@ -353,6 +369,11 @@ def discriminator_weights(side):
 
     settings = utils.parse(pix2pix.Settings, "", shlex.split(side)[1:])
     return pix2pix.build_discriminator(settings, (28, 28, 1)).count_params()
+
+
+def last_means(run):
+    """What the progress bar of a run has shown, over its last epoch."""
+    return {name: means[-1] for name, means in gallery.epoch_means(run).items()}
 
 
 # ------------------------------------------------------------------------------------ what came out
@@ -393,7 +414,8 @@ def picture(claim, settings):
         draw.text((4, y + 4), f"python {side}", fill="black", font=font)
         whole.paste(frame, (0, y + 22))
         y += frame.height + 22
-    return whole
+    # Photographs hardly get smaller as PNG; with few colours they do.
+    return whole if mode == "L" else whole.quantize(128, dither=Image.Dither.NONE)
 
 
 def write(name, claim, scores, settings):
@@ -462,6 +484,8 @@ def main():
             for side, seed in runs[name]:
                 figures = dict(found[side, seed].result())
                 figures.pop("peak_memory", None)  # hardly differs
+                if claim.progress:
+                    figures |= last_means(HERE / folder(side, seed, settings))
                 if any(comparison.score == "d_weights" for comparison in claim.comparisons):
                     figures["d_weights"] = discriminator_weights(side)
                 for score, value in figures.items():

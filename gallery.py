@@ -56,11 +56,12 @@ MAIN_SCORES = {
     "pix2pix": ("recognised", "frechet", "hole_psnr"),
     "cyclegan": ("12_taken", "21_taken", "12_cycle_l1", "21_cycle_l1"),
 }
+PROGRESS = ("d_loss", "g_loss", "D(x)", "D(G(z))")  # what the progress bar of each script shows
 # What is compared in a claim's table, and in that of what changes in a lesson.
 CLAIM_SCORES = {
     "ccgan.py": ("recognised", "frechet", "hole_psnr"),
     "cgan.py": ("conditional_accuracy", "frechet"),
-    "dcgan.py": ("frechet", "smallest_share", "largest_share"),
+    "dcgan.py": ("frechet", "smallest_share", "largest_share", *PROGRESS),
     "pix2pix.py": (
         *("recognised", "frechet", "hole_psnr", "hole_sharpness"),
         *("l1", "psnr", "sharpness", "d_weights"),
@@ -69,6 +70,12 @@ CLAIM_SCORES = {
         *("12_taken", "21_taken", "12_cycle_l1", "21_cycle_l1"),
         *("12_diversity", "21_diversity"),
     ),
+}
+# {folder in results/: command} of what fills the same holes.
+HOLES = {
+    "ccgan": "ccgan.py",
+    "pix2pix": "pix2pix.py",
+    "pix2pix_l2": "pix2pix.py --loss l2",
 }
 OVER_TIME = ("1",)  # claims of which the plot shows the scores over the seconds of training
 CHINESE_CLAIMS = {
@@ -125,16 +132,24 @@ def collect(results):
             ("losses.png", f"img/{script}_losses.png"),
             ("scores.json", f"scores/{script}.json"),
         ):
-            (DOCS / target).parent.mkdir(parents=True, exist_ok=True)
-            with utils.replacing(DOCS / target) as part:
-                shutil.copyfile(run / source, part)
+            copy(run / source, target)
         utils.write_json(DOCS / "scores" / f"{script}_epochs.json", epoch_means(run))
     for path in (DOCS / "claims").glob("[0-9]*.json"):
         plot_claim(path.stem, DOCS / "img" / f"claim_{path.stem}_scores.png")
-    both = [pathlib.Path(results) / script / "generator.keras" for script in ("ccgan", "pix2pix")]
-    if all(path.exists() for path in both):
+    runs = {run: pathlib.Path(results) / run for run in HOLES}
+    for run in set(HOLES) - set(SCRIPTS):
+        if (runs[run] / "scores.json").exists():
+            copy(runs[run] / "scores.json", f"scores/{run}.json")
+    if all((folder / "generator.keras").exists() for folder in runs.values()):
         with utils.replacing(DOCS / "img" / "holes.png") as part:
             side_by_side(results).save(part, format="PNG")
+
+
+def copy(source, target):
+    """Copy a file of a run to a place in docs/."""
+    (DOCS / target).parent.mkdir(parents=True, exist_ok=True)
+    with utils.replacing(DOCS / target) as part:
+        shutil.copyfile(source, part)
 
 
 def epoch_means(run):
@@ -149,21 +164,16 @@ def epoch_means(run):
 
 
 def side_by_side(results):
-    """The same digits with the same holes, completed by CCGAN and by Pix2Pix."""
+    """The same digits with the same holes, completed by each command of HOLES."""
     data = mnist_ds.load()
     images, masks = mnist_ds.held_out_holes(data, mnist_ds.HoleSettings().hole)
-    shown = mnist_ds.some_of_each_class(data.test_labels, 2)
+    shown = mnist_ds.some_of_each_class(data.test_labels)
     images, masks = images[shown], masks[shown]
-    ccgan, pix2pix = (
-        utils.load_generator(utils.Settings(out=str(pathlib.Path(results) / script)))
-        for script in ("ccgan", "pix2pix")
-    )
-    rows = {
-        "original": images,
-        "holed": images * masks,
-        "ccgan.py": gan_cnn.predict(ccgan, [images * masks, masks]),
-        "pix2pix.py": gan_cnn.predict(pix2pix, images * masks),
-    }
+    rows = {"original": images, "holed": images * masks}
+    for run, command in HOLES.items():
+        generator = utils.load_generator(utils.Settings(out=str(pathlib.Path(results) / run)))
+        inputs = [images * masks, masks] if run == "ccgan" else images * masks
+        rows[command] = gan_cnn.predict(generator, inputs)
     return visual.frame(rows, "")
 
 
@@ -247,35 +257,45 @@ def scores_table(chinese, folder):
 
 def cost_table(chinese, folder):
     """What the first command costs."""
-    scores = read("scores/ccgan.json")
+    scores, found = read("scores/ccgan.json"), read("bench.json")
     minutes, memory = scores["train_seconds"] / 60, shown("peak_memory", scores["peak_memory"])
+    download, system = f"{found['download_mb']:.0f} MB", found["system"]
     if chinese:
-        return f"训练 {minutes:.0f} 分钟，内存最多占用 {memory}。\n"
-    return f"It trains for {minutes:.0f} minutes and needs {memory} of memory.\n"
+        return (
+            f"安装包共下载 {download}（{system}，不含显卡支持）。"
+            f"训练 {minutes:.0f} 分钟，内存最多占用 {memory}。\n"
+        )
+    return (
+        f"The packages are a download of {download} ({system}, without GPU support). "
+        f"It trains for {minutes:.0f} minutes and needs {memory} of memory.\n"
+    )
 
 
 def normal_table(chinese, folder):
     """What the figures of the progress bar are in the first and in the last epoch."""
-    header = (
-        ("脚本", "", "首个 epoch", "最后") if chinese else ("script", "", "first epoch", "last")
-    )
+    means = {script: read(f"scores/{script}_epochs.json") for script in SCRIPTS}
+    names = list(dict.fromkeys([*PROGRESS, *(name for of in means.values() for name in of)]))
     rows = [
-        (f"`{script}.py`", name, f"{means[0]:.2f}", f"{means[-1]:.2f}")
-        for script in SCRIPTS
-        for name, means in (read(f"scores/{script}_epochs.json") or {}).items()
+        (
+            f"`{script}.py`",
+            *(f"{of[name][0]:.2f} → {of[name][-1]:.2f}" if name in of else "" for name in names),
+        )
+        for script, of in means.items()
     ]
-    return rows_of(header, rows)
+    return rows_of(("脚本" if chinese else "script", *names), rows)
 
 
 def holes_table(chinese, folder):
-    """CCGAN against Pix2Pix on the same holes."""
-    both = {script: read(f"scores/{script}.json") for script in ("ccgan", "pix2pix")}
-    header = ("得分" if chinese else "score", "`ccgan.py`", "`pix2pix.py`", word("holed", chinese))
+    """What each command of HOLES makes of the same holes."""
+    found = {command: read(f"scores/{run}.json") for run, command in HOLES.items()}
+    commands = [f"`{command}`" for command in found]
+    first = next(iter(found.values()))
+    header = ("得分" if chinese else "score", *commands, word("holed", chinese))
     rows = [
         (
             name,
-            *(f"**{shown(name, scores[name])}**" for scores in both.values()),
-            shown(name, both["ccgan"][f"{name}_holed"]) if f"{name}_holed" in both["ccgan"] else "",
+            *(f"**{shown(name, scores[name])}**" for scores in found.values()),
+            shown(name, first[f"{name}_holed"]) if f"{name}_holed" in first else "",
         )
         for name in ("recognised", "frechet", "hole_psnr", "hole_sharpness", "train_seconds")
     ]

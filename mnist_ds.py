@@ -233,10 +233,14 @@ def checked(name, x_train, y_train, x_test, y_test, source):
     return Data(name, x_train, y_train.astype(np.int32), x_test, y_test.astype(np.int32))
 
 
-def some_of_each_class(labels, count):
-    """Indices of the first `count` pictures of every class: all the first ones, then the second."""
-    firsts = [np.flatnonzero(labels == label)[:count] for label in np.unique(labels)]
-    return np.array([index[k] for k in range(count) for index in firsts if k < len(index)])
+def some_of_each_class(labels, count=20):
+    """Indices of about `count` pictures, equally many of every class and at least one: the first
+    picture of each class, then the second of each, and so on.
+    """
+    classes = np.unique(labels)
+    of_each = max(1, count // len(classes))
+    firsts = [np.flatnonzero(labels == label)[:of_each] for label in classes]
+    return np.array([index[k] for k in range(of_each) for index in firsts if k < len(index)])
 
 
 # ---------------------------------------------------------------------------------------- pipelines

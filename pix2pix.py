@@ -207,7 +207,7 @@ def main():
     # Held-out pictures and holes, the same in every run; in the frames some of each class.
     images, masks = mnist_ds.held_out_holes(data, settings.hole)
     source, target = (part.numpy() for part in pairs_of(settings, tf.constant(images), masks))
-    shown = mnist_ds.some_of_each_class(data.test_labels, 2)
+    shown = mnist_ds.some_of_each_class(data.test_labels)
 
     def rows():
         generated = gan_cnn.predict(gan.average, source[shown])

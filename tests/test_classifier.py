@@ -4,7 +4,7 @@ from PIL import Image
 
 import classifier
 import mnist_ds
-from conftest import part_of, run_script
+from conftest import part_of
 
 
 def test_shipped_classifier_reaches_its_accuracy(data):
@@ -54,16 +54,16 @@ def test_completion_scores_of_perfect_and_of_no_completions(data):
     assert classifier.completion_scores(part, masks, shifted)["hole_psnr"] == pytest.approx(20)
 
 
-def test_smoke_run(small_data, tmp_path):
+def test_smoke_run(small_data, tmp_path, program, capsys):
     options = ["--data", small_data, "--epochs", 1, "--steps-per-epoch", 3, "--out", tmp_path]
-    process = run_script("classifier", *options)
-    assert process.returncode == 0, process.stderr
-    assert "test accuracy" in process.stdout
+    assert "test accuracy" in program("classifier", *options)
     written = (tmp_path / "mnist.keras").read_bytes()
-    process = run_script("classifier", *options)
-    assert process.returncode == 2
-    assert process.stderr.count("\n") == 1
-    assert "--fresh" in process.stderr
+    with pytest.raises(SystemExit) as exit_:
+        program("classifier", *options)
+    errors = capsys.readouterr().err
+    assert exit_.value.code == 2
+    assert errors.count("\n") == 1
+    assert "--fresh" in errors
     assert (tmp_path / "mnist.keras").read_bytes() == written
 
 

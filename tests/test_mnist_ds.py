@@ -132,7 +132,9 @@ def test_shuffled_over_the_whole_set():
 
 def test_some_of_each_class():
     labels = np.array([1, 0, 1, 0, 2, 0])
-    assert mnist_ds.some_of_each_class(labels, 2).tolist() == [1, 0, 4, 3, 2]
+    assert mnist_ds.some_of_each_class(labels, 6).tolist() == [1, 0, 4, 3, 2]
+    assert mnist_ds.some_of_each_class(labels, 2).tolist() == [1, 0, 4]
+    assert mnist_ds.some_of_each_class(labels * 0, 3).tolist() == [0, 1, 2]
 
 
 # ----------------------------------------------------------------------------------- bad data files

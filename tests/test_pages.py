@@ -6,6 +6,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import zipfile
 
 import numpy as np
 import pytest
@@ -219,6 +220,7 @@ def test_shown_command_in_smoke_form(
         assert "test accuracy" in program(name, *args, *small, *short, cwd=tmp_path)
     elif name == "bench":
         few = ["--rounds", 1, "--steps", 1, "--scripts", "dcgan", "--precisions", "float32"]
+        monkeypatch.setattr(bench, "download_size", lambda requirements: 1e6)
         assert "dcgan" in program(name, *args, *few, cwd=tmp_path)
     elif name == "draw_networks":
         assert "written" in program(name, *args, "--scripts", "dcgan", "--out", tmp_path)
@@ -243,6 +245,21 @@ def test_bench(tmp_path, program):
     assert all(row["ms_per_step"] > 0 for row in table)
     assert all(row["share_of_peak"] > 0 for row in table)
     assert all(rate > 1 for rate in measured["peak_gflops"].values())
+
+
+def test_download_size(tmp_path):
+    """What pip takes for a list of requirements, here of one package, made of three files."""
+    wheel = tmp_path / "few_lines-1.0-py3-none-any.whl"
+    about = {
+        "METADATA": "Metadata-Version: 2.1\nName: few-lines\nVersion: 1.0\n",
+        "WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        "RECORD": "",
+    }
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for name, text in about.items():
+            archive.writestr(f"few_lines-1.0.dist-info/{name}", text)
+    (tmp_path / "requirements.txt").write_text(f"--no-index\n{wheel}\n")
+    assert bench.download_size(tmp_path / "requirements.txt") == wheel.stat().st_size
 
 
 def test_operations_are_counted_as_on_paper():
