@@ -258,6 +258,8 @@ def scores_table(chinese, folder):
 def cost_table(chinese, folder):
     """What the first command costs."""
     scores, found = read("scores/ccgan.json"), read("bench.json")
+    measured = "download_mb" in found
+    utils.require(measured, "docs/bench.json:", "no download_mb", "that of bench.py --packages")
     minutes, memory = scores["train_seconds"] / 60, shown("peak_memory", scores["peak_memory"])
     download, system = f"{found['download_mb']:.0f} MB", found["system"]
     if chinese:
@@ -408,7 +410,18 @@ def verdicts_table(chinese, folder):
         said = ", ".join(f"{word(text, chinese)} {count}" for text, count in counts.items())
         sentence = CHINESE_CLAIMS[name] if chinese else found["claim"]
         rows.append((f"[{name}](#claim-{name})", sentence, said))
-    return rows_of(header, rows)
+    seconds = {}  # of each run, for claims share some
+    for path in (DOCS / "claims").glob("*.json"):
+        found = json.loads(path.read_text())
+        for side, command in found["commands"].items():
+            for seed, time in enumerate(found["scores"][side]["train_seconds"]):
+                seconds[command, seed] = time
+    count, hours = len(seconds), sum(seconds.values()) / 3600
+    if chinese:
+        said = f"连同各课的“改五个地方”，共 {count} 次运行，单是训练就有 {hours:.1f} 小时。"
+    else:
+        said = f"With the lessons' changes {count} runs, of {hours:.1f} hours of training in all."
+    return f"{rows_of(header, rows)}\n{said}\n"
 
 
 TABLES = {

@@ -8,6 +8,7 @@ import shutil
 import pytest
 
 import claims
+import gallery
 import utils
 from conftest import ROOT
 
@@ -108,7 +109,8 @@ def test_smoke_run_and_going_on(small_data, program, monkeypatch):
     """Runs what is not there yet, leaves docs/ alone, and takes what is there the second time."""
     script = f"dcgan.py --data {small_data}"
     sides = script, f"{script} --penalty 0"
-    claim = claims.Claim("A claim.", sides, claims.better(*sides, lower=["frechet"]))
+    compared = claims.better(*sides, lower=["frechet"])
+    claim = claims.Claim("A claim.", sides, compared, progress=True)
     monkeypatch.setattr(claims, "CLAIMS", {"12": claim})
     smoke = ROOT / "results" / "smoke"
     shutil.rmtree(smoke, ignore_errors=True)
@@ -118,7 +120,8 @@ def test_smoke_run_and_going_on(small_data, program, monkeypatch):
         assert said.count("run        seed 0") == 2
         assert "claim 12" in said
         found = json.loads((smoke / "claims" / "12.json").read_text())
-        assert [len(scores["frechet"]) for scores in found["scores"].values()] == [1, 1]
+        for scores in found["scores"].values():
+            assert all(len(scores[name]) == 1 for name in ("frechet", *gallery.PROGRESS))
         assert found["verdicts"][0]["verdict"] in ("holds", "does not hold")
         runs = {path: path.stat().st_mtime_ns for path in smoke.glob("*/seed0/scores.json")}
         assert len(runs) == 2
