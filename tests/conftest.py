@@ -1,8 +1,11 @@
 import dataclasses
 import importlib
+import json
 import pathlib
+import shutil
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -53,15 +56,7 @@ SCRIPTS = [
 ]
 
 
-def for_script(name):
-    """Marks tests to run in the process in which the others of this script do, for its runs."""
-    return pytest.mark.xdist_group(name)
-
-
-@pytest.fixture(
-    params=[pytest.param(script, marks=for_script(script.name)) for script in SCRIPTS],
-    ids=lambda script: script.name,
-)
+@pytest.fixture(params=SCRIPTS, ids=lambda script: script.name)
 def script(request):
     return request.param
 
@@ -143,30 +138,70 @@ def smoke(out, data="mnist", epochs=3, steps=7):
 
 
 @pytest.fixture(scope="session")
-def small_data(data, tmp_path_factory):
-    """A file of few digits, by whose name the shipped classifier is found."""
-    path = tmp_path_factory.mktemp("data") / "mnist.npz"
-    parts = {
-        "train": (data.train_images, data.train_labels),
-        "test": (data.test_images, data.test_labels),
-    }
-    arrays = {}
-    for part, (images, labels) in parts.items():
-        arrays |= {f"x_{part}": images[:400], f"y_{part}": labels[:400]}
-    np.savez(path, **arrays)
-    return path
+def once(tmp_path_factory, worker_id):
+    """(name, make) -> the path at which `make(path)` has made something, for all test processes.
+
+    The first that wants it makes it, while the others wait.
+    """
+    base = tmp_path_factory.getbasetemp()
+    shared = base if worker_id == "master" else base.parent
+
+    def made(name, make):
+        path, done = shared / name, shared / f"{name}.done"
+        try:
+            (shared / f"{name}.begun").touch(exist_ok=False)
+        except FileExistsError:
+            deadline = time.monotonic() + 300
+            while not done.exists():
+                assert time.monotonic() < deadline, f"{name} was not made"
+                time.sleep(0.1)
+        else:
+            try:
+                make(path)
+            finally:  # even if it failed, for nobody should wait for it any longer
+                done.touch()
+        return path
+
+    return made
 
 
 @pytest.fixture(scope="session")
-def finished_run(small_data, tmp_path_factory):
-    """script's name -> folder and process of a smoke run, made when first wanted."""
+def small_data(data, once):
+    """A file of few digits, by whose name the shipped classifier is found."""
+
+    def make(path):
+        parts = {
+            "train": (data.train_images, data.train_labels),
+            "test": (data.test_images, data.test_labels),
+        }
+        arrays = {}
+        for part, (images, labels) in parts.items():
+            arrays |= {f"x_{part}": images[:400], f"y_{part}": labels[:400]}
+        np.savez(path, **arrays)
+
+    return once("mnist.npz", make)
+
+
+@pytest.fixture(scope="session")
+def finished_run(small_data, once, tmp_path_factory):
+    """script's name -> a copy of the folder of a smoke run, and its process."""
     runs = {}
 
     def finished(name):
+        def make(path):
+            path.mkdir()
+            process = run_script(name, *smoke(path / "run", small_data), cwd=path)
+            ended = process.returncode, process.stdout, process.stderr
+            (path / "ended.json").write_text(json.dumps(ended))
+
         if name not in runs:
-            out = tmp_path_factory.mktemp(name) / "run"
-            process = run_script(name, *smoke(out, small_data), cwd=out.parent)
+            path = once(name, make)
+            process = subprocess.CompletedProcess(
+                [], *json.loads((path / "ended.json").read_text())
+            )
             assert process.returncode == 0, process.stderr
+            out = tmp_path_factory.mktemp(name) / "run"
+            shutil.copytree(path / "run", out)
             runs[name] = (out, process)
         return runs[name]
 

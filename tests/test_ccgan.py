@@ -8,10 +8,9 @@ import ccgan
 import classifier
 import mnist_ds
 import utils
-from conftest import batches_for, build, for_script, named, part_of
+from conftest import batches_for, build, named, part_of
 from test_scripts import contents, run_in_process
 
-pytestmark = for_script("ccgan")
 CCGAN = named("ccgan")
 
 

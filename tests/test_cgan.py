@@ -6,10 +6,9 @@ import tensorflow as tf
 import cgan
 import classifier
 import mnist_ds
-from conftest import batches_for, build, for_script, named, part_of
+from conftest import batches_for, build, named, part_of
 from test_scripts import run_in_process
 
-pytestmark = for_script("cgan")
 CGAN = named("cgan")
 NETWORKS = pytest.mark.parametrize("network", ["cnn", "mlp"])
 

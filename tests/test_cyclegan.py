@@ -9,11 +9,10 @@ import classifier
 import cyclegan
 import gan_cnn
 import mnist_ds
-from conftest import batches_for, build, for_script, named, smoke, weights_of
+from conftest import batches_for, build, named, smoke, weights_of
 from test_pictures import fill
 from test_scripts import contents, run_in_process
 
-pytestmark = for_script("cyclegan")
 CYCLEGAN = named("cyclegan")
 
 

@@ -5,11 +5,10 @@ from PIL import Image
 import classifier
 import dcgan
 import mnist_ds
-from conftest import batches_for, build, for_script, named, part_of, smoke
+from conftest import batches_for, build, named, part_of, smoke
 from test_pictures import fill
 from test_scripts import contents, run_in_process
 
-pytestmark = for_script("dcgan")
 DCGAN = named("dcgan")
 
 

@@ -17,7 +17,7 @@ import bench
 import draw_networks
 import gallery
 import mnist_ds
-from conftest import ROOT, SCRIPTS, for_script
+from conftest import ROOT, SCRIPTS
 from test_pictures import fill
 
 PAGES = gallery.pages()
@@ -66,7 +66,6 @@ def test_tables_change_with_the_scores(tmp_path, monkeypatch):
     assert "0.60 ± 0.10" in gallery.claim_table("12", False, "")
 
 
-@for_script("dcgan")
 def test_gallery_collects_finished_runs(finished_run, tmp_path, monkeypatch):
     """A run's pictures and scores come into docs/; scripts without a finished run are left out."""
     monkeypatch.setattr(gallery, "DOCS", tmp_path / "docs")
@@ -164,12 +163,6 @@ INSTALL = "python -m pip install -r requirements.txt && python "
 TRAINED = [script.name for script in SCRIPTS]
 
 
-def in_its_group(command):
-    """A script's commands run where its finished run is."""
-    name = shlex.split(command)[1].removesuffix(".py")
-    return pytest.param(command, marks=[for_script(name)] if name in TRAINED else [])
-
-
 def test_the_first_commands_are_those_that_ci_runs():
     ci = text_of(ROOT / ".ci" / "run")
     installing = [command for command in ALL_COMMANDS if command.startswith(INSTALL)]
@@ -177,9 +170,7 @@ def test_the_first_commands_are_those_that_ci_runs():
     assert all(f'shown "{command}"' in ci for command in installing)
 
 
-@pytest.mark.parametrize(
-    "command", [in_its_group(c) for c in ALL_COMMANDS if not c.startswith(INSTALL)]
-)
+@pytest.mark.parametrize("command", [c for c in ALL_COMMANDS if not c.startswith(INSTALL)])
 def test_shown_command_in_smoke_form(
     command, finished_run, small_data, data, program, tmp_path, monkeypatch, capsys
 ):

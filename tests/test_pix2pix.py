@@ -6,10 +6,9 @@ from PIL import Image
 import classifier
 import mnist_ds
 import pix2pix
-from conftest import batches_for, build, for_script, named, part_of, smoke, weights_of
+from conftest import batches_for, build, named, part_of, smoke, weights_of
 from test_scripts import contents, run_in_process
 
-pytestmark = for_script("pix2pix")
 PIX2PIX = named("pix2pix")
 
 
