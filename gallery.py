@@ -403,19 +403,19 @@ def spread(score, values):
 def verdicts_table(chinese, folder):
     """The verdicts of all claims, a line each."""
     header = ("", "说法", "结果") if chinese else ("", "claim", "what came out")
+    found = {path.stem: read(f"claims/{path.name}") for path in (DOCS / "claims").glob("*.json")}
     rows = []
-    for path in sorted((DOCS / "claims").glob("[0-9]*.json"), key=lambda path: int(path.stem)):
-        name, found = path.stem, json.loads(path.read_text())
-        counts = Counter(comparison["verdict"] for comparison in found["verdicts"])
+    for name in sorted(filter(str.isdecimal, found), key=int):
+        counts = Counter(comparison["verdict"] for comparison in found[name]["verdicts"])
         said = ", ".join(f"{word(text, chinese)} {count}" for text, count in counts.items())
-        sentence = CHINESE_CLAIMS[name] if chinese else found["claim"]
+        sentence = CHINESE_CLAIMS[name] if chinese else found[name]["claim"]
         rows.append((f"[{name}](#claim-{name})", sentence, said))
-    seconds = {}  # of each run, for claims share some
-    for path in (DOCS / "claims").glob("*.json"):
-        found = json.loads(path.read_text())
-        for side, command in found["commands"].items():
-            for seed, time in enumerate(found["scores"][side]["train_seconds"]):
-                seconds[command, seed] = time
+    seconds = {  # of each run, for claims share some
+        (command, seed): time
+        for claim in found.values()
+        for side, command in claim["commands"].items()
+        for seed, time in enumerate(claim["scores"][side]["train_seconds"])
+    }
     count, hours = len(seconds), sum(seconds.values()) / 3600
     if chinese:
         said = f"连同各课的“改五个地方”，共 {count} 次运行，单是训练就有 {hours:.1f} 小时。"
