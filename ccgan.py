@@ -19,14 +19,16 @@ Deliberate differences from the paper:
 import dataclasses
 from typing import Literal
 
-import utils  # first of all: it quiets TensorFlow's start-up messages
+import utils  # first of all: it prepares TensorFlow
 import keras
 import tensorflow as tf
 
-import classifier
 import gan_cnn
 import mnist_ds
 import pictures
+import runs
+import scores
+import training
 import visual
 
 
@@ -49,6 +51,16 @@ class Settings(mnist_ds.HoleSettings):
     d_learning_rate: float = 5e-4
     """of the discriminator's Adam"""
 
+    def check_shape(self, image_shape):
+        super().check_shape(image_shape)
+        gan_cnn.img2img_halvings(image_shape)
+        gan_cnn.halvings(image_shape)
+
+
+def load(settings):
+    """The data sets that this script trains on: one."""
+    return [mnist_ds.load(settings.data, settings.size, settings.train_pictures)]
+
 
 def build_generator(settings, image_shape):
     """[image, mask] or, with --low-res, [image, mask, low_res] -> the completed picture.
@@ -57,10 +69,11 @@ def build_generator(settings, image_shape):
     Visible pixels come out as they went in; what the image holds where the mask is 0 is ignored.
     """
     height, width, channels = image_shape
-    image, mask = keras.Input(image_shape), keras.Input((height, width, 1))
+    image = keras.Input(image_shape, name="picture")
+    mask = keras.Input((height, width, 1), name="mask")
     inputs, seen = [image, mask], [image * mask, mask]
     if settings.low_res:
-        inputs.append(keras.Input((height // 4, width // 4, channels)))
+        inputs.append(keras.Input((height // 4, width // 4, channels), name="low_res"))
         seen.append(keras.layers.UpSampling2D(4, interpolation="bilinear")(inputs[-1]))
     seen = keras.layers.Concatenate()(seen)
     filling = gan_cnn.mnist_uni_img2img(seen.shape[1:], channels, settings.norm)(seen)
@@ -70,7 +83,7 @@ def build_generator(settings, image_shape):
 
 def build_discriminator(settings, image_shape, num_classes):
     """Picture (n, h, w, c) -> {"real": logit (n, 1), "digit": logits (n, num_classes)}."""
-    image = keras.Input(image_shape)
+    image = keras.Input(image_shape, name="picture")
     features = gan_cnn.mnist_uni_disc_cnn(image_shape)(image)
     verdict = {"real": keras.layers.Dense(1, dtype="float32")(features)}
     if settings.labels:
@@ -93,11 +106,11 @@ class CCGAN(keras.Model):
         self.generator = build_generator(settings, shape)
         self.discriminator = build_discriminator(settings, shape, data.num_classes)
         self.average = gan_cnn.averaged(self.generator, build_generator, settings, shape)
-        self.g_optimizer = utils.adam(self.generator, settings.g_learning_rate)
-        self.d_optimizer = utils.adam(self.discriminator, settings.d_learning_rate)
+        self.g_optimizer = gan_cnn.adam(self.generator, settings.g_learning_rate)
+        self.d_optimizer = gan_cnn.adam(self.discriminator, settings.d_learning_rate)
         self.real_loss = keras.losses.BinaryCrossentropy(from_logits=True)
         self.digit_loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        self.random = keras.random.SeedGenerator(settings.seed)
+        self.random = utils.RandomStream(utils.stream(settings.seed, "training"))
         self.built = True  # every network is: Keras need not call the whole to find out
 
     @tf.function
@@ -147,35 +160,34 @@ def complete(generator, settings, images, masks):
 
 
 def main():
-    settings = utils.parse(Settings, __doc__)
+    settings = runs.parse(Settings, __doc__)
     if settings.sample:
         return sample(settings)
-    data = mnist_ds.load(settings.data, settings.size)
-    utils.start(settings, data)
+    (data,) = load(settings)
+    run = training.start(settings, data)
     gan = CCGAN(settings, data)
 
     # Held-out digits and holes, the same in every run; in the frames some of each class.
     images, masks = mnist_ds.held_out_holes(data, settings.hole)
-    shown = mnist_ds.some_of_each_class(data.test_labels)
+    shown = mnist_ds.some_of_each_class(data.test.labels)
 
     def rows():
         return complete(gan.average, settings, images[shown], masks[shown])
 
-    batches = mnist_ds.epochs(settings, data)
-    run = utils.train(gan, settings, batches, lambda caption: visual.frame(rows(), caption))
+    training.train(run, gan, lambda caption: visual.frame(rows(), caption))
     completed = complete(gan.average, settings, images, masks)["completed"]
-    scores = classifier.completion_scores(data, masks, completed)
-    utils.finish(run, {"generator": gan.average}, scores, rows(), data.test_labels[shown])
+    found = scores.completion_scores(data, masks, completed, settings.judge)
+    training.finish(run, {"generator": gan.average}, found, rows(), data.test.labels[shown])
 
 
 def sample(settings):
     """--sample: give pictures from files a hole and complete them with the trained generator."""
-    generator = utils.load_generator(settings)
-    settings = utils.as_trained(settings, "low_res")
-    images = pictures.read_all(settings.sample, generator.output_shape[1:])
+    generator = runs.load_generator(settings.out)
+    fit = runs.trained(settings)["data"][0]["fit"]
+    images = pictures.read_all(settings.sample, generator.output_shape[1:], fit)
     masks = mnist_ds.holes_for(images, settings.hole, settings.seed)
     rows = complete(generator, settings, images, masks)
-    utils.save_samples(settings, rows, settings.sample)
+    training.save_samples(settings, rows, settings.sample, inputs=["original", "holed"])
 
 
 if __name__ == "__main__":

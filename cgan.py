@@ -20,14 +20,16 @@ import dataclasses
 import math
 from typing import Literal
 
-import utils  # first of all: it quiets TensorFlow's start-up messages
+import utils  # first of all: it prepares TensorFlow
 import keras
 import numpy as np
 import tensorflow as tf
 
-import classifier
 import gan_cnn
 import mnist_ds
+import runs
+import scores
+import training
 import visual
 
 
@@ -41,8 +43,9 @@ class Settings(utils.Settings):
     """training steps in an epoch, a quarter of all digits; 0 = as many as there are batches"""
     batch_size: int = 32
     """pictures in a batch"""
-    sample: tuple[str, ...] = ()
-    """labels to draw with the generator that an earlier run has trained, such as 3 1 4 1 5"""
+    sample: tuple[str, ...] | None = None
+    """labels to draw with the generator that an earlier run has trained, such as 3 1 4 1 5; takes
+    all other settings from that run"""
     network: Literal["cnn", "mlp"] = "cnn"
     """convolutional, or fully connected as in the paper"""
     latent_dim: int = 32
@@ -56,10 +59,21 @@ class Settings(utils.Settings):
         super().check()
         utils.require(self.latent_dim >= 1, "--latent-dim", self.latent_dim, "1 or more")
 
+    def check_shape(self, image_shape):
+        super().check_shape(image_shape)
+        if self.network == "cnn":
+            gan_cnn.halvings(image_shape)
+
+
+def load(settings):
+    """The data sets that this script trains on: one."""
+    return [mnist_ds.load(settings.data, settings.size, settings.train_pictures)]
+
 
 def build_generator(settings, image_shape, num_classes):
     """[noise (n, latent_dim), one-hot label (n, num_classes)] -> pictures (n, h, w, c), [-1, 1]."""
-    noise, label = keras.Input((settings.latent_dim,)), keras.Input((num_classes,))
+    noise = keras.Input((settings.latent_dim,), name="noise")
+    label = keras.Input((num_classes,), name="label")
     if settings.network == "cnn":
         x = keras.layers.Concatenate()([noise, label])
         pictures = gan_cnn.mnist_uni_gen_cnn(x.shape[1], image_shape)(x)
@@ -76,7 +90,8 @@ def build_generator(settings, image_shape, num_classes):
 
 def build_discriminator(settings, image_shape, num_classes):
     """[pictures (n, h, w, c), one-hot label (n, num_classes)] -> logits (n, 1): real ones?"""
-    image, label = keras.Input(image_shape), keras.Input((num_classes,))
+    image = keras.Input(image_shape, name="picture")
+    label = keras.Input((num_classes,), name="label")
     if settings.network == "cnn":
         features = gan_cnn.mnist_uni_disc_cnn(image_shape)(image)
         # How real the picture looks, plus how well it goes with what a picture of this class has.
@@ -103,10 +118,10 @@ class CGAN(keras.Model):
         self.generator = build_generator(settings, *sizes)
         self.discriminator = build_discriminator(settings, *sizes)
         self.average = gan_cnn.averaged(self.generator, build_generator, settings, *sizes)
-        self.g_optimizer = utils.adam(self.generator, settings.g_learning_rate)
-        self.d_optimizer = utils.adam(self.discriminator, settings.d_learning_rate)
+        self.g_optimizer = gan_cnn.adam(self.generator, settings.g_learning_rate)
+        self.d_optimizer = gan_cnn.adam(self.discriminator, settings.d_learning_rate)
         self.real_loss = keras.losses.BinaryCrossentropy(from_logits=True)
-        self.random = keras.random.SeedGenerator(settings.seed)
+        self.random = utils.RandomStream(utils.stream(settings.seed, "training"))
         self.built = True  # every network is: Keras need not call the whole to find out
 
     @tf.function
@@ -154,38 +169,38 @@ def draw(generator, labels, seed, in_a_row=1):
 
 
 def main():
-    settings = utils.parse(Settings, __doc__)
+    settings = runs.parse(Settings, __doc__)
     if settings.sample:
         return sample(settings)
-    data = mnist_ds.load(settings.data, settings.size)
-    utils.start(settings, data)
+    (data,) = load(settings)
+    run = training.start(settings, data)
     gan = CGAN(settings, data)
 
     # A column for each class, a row for each noise: the same ones in every frame.
-    classes = np.arange(data.num_classes)
-    shown = np.tile(classes, 4)
+    names = data.names[:10]
+    shown = np.tile(np.arange(len(names)), 4)
 
     def rows():
-        return draw(gan.average, shown, seed=0, in_a_row=len(classes))
+        return draw(gan.average, shown, seed=0, in_a_row=len(names))
 
     def picture(caption):
-        return visual.frame({"": rows()}, caption, columns=len(classes), names=classes)
+        return visual.frame({"": rows()}, caption, columns=len(names), names=names)
 
-    run = utils.train(gan, settings, mnist_ds.epochs(settings, data), picture)
-    asked = data.test_labels  # as often as each class is there: then only the drawing counts
-    scores = classifier.generation_scores(data, draw(gan.average, asked, seed=1), asked)
-    utils.finish(run, {"generator": gan.average}, scores, {"": rows()[:20]}, shown[:20])
+    training.train(run, gan, picture)
+    asked = data.test.labels  # as often as each class is there: then only the drawing counts
+    drawn = draw(gan.average, asked, seed=1)
+    found = scores.generation_scores(data, drawn, asked, settings.judge)
+    columns = [names[label] for label in shown[:20]]
+    training.finish(run, {"generator": gan.average}, found, {"": rows()[:20]}, columns)
 
 
 def sample(settings):
     """--sample: draw digits of these labels with the generator that an earlier run has saved."""
-    generator = utils.load_generator(settings)
-    num_classes = generator.input_shape[1][1]
-    for label in settings.sample:
-        known = label.isdecimal() and int(label) < num_classes
-        utils.require(known, "--sample", label, f"labels from 0 to {num_classes - 1}")
-    labels = [int(label) for label in settings.sample]
-    utils.save_samples(settings, {"": draw(generator, labels, settings.seed)}, settings.sample)
+    generator = runs.load_generator(settings.out)
+    names = runs.trained(settings)["data"][0]["class_names"]
+    labels = [mnist_ds.label_of(label, names, "--sample") for label in settings.sample]
+    rows = {"": draw(generator, labels, settings.seed)}
+    training.save_samples(settings, rows, [names[label] for label in labels])
 
 
 if __name__ == "__main__":

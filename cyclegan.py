@@ -18,22 +18,27 @@ Deliberate differences from the paper:
 
 import dataclasses
 import pathlib
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
-import utils  # first of all: it quiets TensorFlow's start-up messages
+import utils  # first of all: it prepares TensorFlow
 import keras
 import tensorflow as tf
 import tyro
 
-import classifier
 import gan_cnn
 import mnist_ds
 import pictures
+import runs
+import scores
+import training
 import visual
 
 
 @dataclasses.dataclass
 class Settings(utils.Settings):
+    # The learning rates fall to 0 over all epochs, so that more of them are another run.
+    may_grow: ClassVar[bool] = False
+
     data: tuple[str, ...] = ("mnist",)
     """a data set with classes (see --data of the other scripts), or two folders of pictures"""
     from_: Annotated[str, tyro.conf.arg(name="from")] = "6"
@@ -67,10 +72,15 @@ class Settings(utils.Settings):
         super().check()
         given = " ".join(self.data)
         utils.require(len(self.data) in (1, 2), "--data", given, "a data set, or two folders")
-        utils.require(self.from_ != self.to, "--to", self.to, "another class than that of --from")
         for name in ("cycle_weight", "identity_weight", "buffer_size"):
             value = getattr(self, name)
             utils.require(value >= 0, f"--{name.replace('_', '-')}", value, "0 or more")
+
+    def check_shape(self, image_shape):
+        super().check_shape(image_shape)
+        gan_cnn.divisible(image_shape, 2)
+        if min(image_shape[:2]) < 64:
+            gan_cnn.img2img_halvings(image_shape)
 
     @property
     def kinds(self):
@@ -82,11 +92,14 @@ class Settings(utils.Settings):
 
 
 def load(settings):
-    """The pictures of kind 1 and those of kind 2: two mnist_ds.Data."""
-    if len(settings.data) == 2:
-        return mnist_ds.alike(*(mnist_ds.load(path, settings.size) for path in settings.data))
-    data = mnist_ds.load(settings.data[0], settings.size)
-    return data.only(settings.from_, "--from"), data.only(settings.to, "--to")
+    """The data sets that this script trains on: the pictures of kind 1, and those of kind 2."""
+    sets = [mnist_ds.load(d, settings.size, settings.train_pictures) for d in settings.data]
+    if len(sets) == 2:
+        return mnist_ds.alike(*sets)
+    kinds = [sets[0].only(settings.from_, "--from"), sets[0].only(settings.to, "--to")]
+    differ = kinds[0].train.labels[0] != kinds[1].train.labels[0]
+    utils.require(differ, "--to", settings.to, "another class than that of --from")
+    return kinds
 
 
 def build_generator(settings, image_shape):
@@ -126,9 +139,9 @@ class CycleGAN(keras.Model):
         g_rate = ConstantThenLinear(settings.g_learning_rate, steps)
         d_rate = ConstantThenLinear(settings.d_learning_rate, steps)
         self.g12_optimizer, self.g21_optimizer = (
-            utils.adam(g, g_rate) for g in (self.g12, self.g21)
+            gan_cnn.adam(g, g_rate) for g in (self.g12, self.g21)
         )
-        self.d1_optimizer, self.d2_optimizer = (utils.adam(d, d_rate) for d in (self.d1, self.d2))
+        self.d1_optimizer, self.d2_optimizer = (gan_cnn.adam(d, d_rate) for d in (self.d1, self.d2))
         self.score_loss = keras.losses.MeanSquaredError()  # least squares, arXiv 1611.04076
         self.pixel_loss = keras.losses.MeanAbsoluteError()
         self.past1, self.past2 = (
@@ -142,7 +155,7 @@ class CycleGAN(keras.Model):
             )
             for name in ("past1", "past2")
         )
-        self.random = keras.random.SeedGenerator(settings.seed)
+        self.random = utils.RandomStream(utils.stream(settings.seed, "training"))
         self.built = True  # every network is: Keras need not call the whole to find out
 
     def exchanged(self, past, fakes):
@@ -225,48 +238,46 @@ def there_and_back(there, back, images):
 
 
 def main():
-    settings = utils.parse(Settings, __doc__)
+    settings = runs.parse(Settings, __doc__)
     if settings.sample:
         return sample(settings)
     data1, data2 = load(settings)
-    utils.start(settings, data1, data2)
+    run = training.start(settings, data1, data2)
     gan = CycleGAN(settings, data1, data2)
     g12, g21, (kind1, kind2) = gan.average12, gan.average21, settings.kinds
-    images1, images2 = (mnist_ds.normalize(data.test_images).numpy() for data in (data1, data2))
+    images1, images2 = mnist_ds.floats(data1.test), mnist_ds.floats(data2.test)
 
     def rows():  # the same held-out pictures in every frame
-        shown1, shown2 = images1[:10], images2[:10]
-        fake2, again1 = there_and_back(g12, g21, shown1)
-        fake1, again2 = there_and_back(g21, g12, shown2)
+        shown = min(10, len(images1), len(images2))
+        fake2, again1 = there_and_back(g12, g21, images1[:shown])
+        fake1, again2 = there_and_back(g21, g12, images2[:shown])
         return {
-            kind1: shown1,
+            kind1: images1[:shown],
             f"{kind1} to {kind2}": fake2,
             "and back": again1,
-            kind2: shown2,
+            kind2: images2[:shown],
             f"{kind2} to {kind1}": fake1,
             "and back ": again2,
         }
 
-    batches = mnist_ds.epochs(settings, data1, data2)
-    run = utils.train(gan, settings, batches, lambda caption: visual.frame(rows(), caption))
-    scores = {}
+    training.train(run, gan, lambda caption: visual.frame(rows(), caption))
+    found = {}
     for direction, there, back, images, data in (
         ("12", g12, g21, images1, data2),
         ("21", g21, g12, images2, data1),
     ):
         translated, again = there_and_back(there, back, images)
-        found = classifier.translation_scores(data, translated)
-        found["cycle_l1"] = classifier.pair_scores(images, again)["l1"]
-        scores |= {f"{direction}_{name}": value for name, value in found.items()}
+        of_one = scores.translation_scores(data, translated, settings.judge)
+        of_one["cycle_l1"] = scores.pair_scores(images, again)["l1"]
+        found |= {f"{direction}_{name}": value for name, value in of_one.items()}
     names = range(1, 1 + len(rows()[kind1]))
-    utils.finish(run, {"generator12": g12, "generator21": g21}, scores, rows(), names)
+    training.finish(run, {"generator12": g12, "generator21": g21}, found, rows(), names)
 
 
 def sample(settings):
     """--sample: translate pictures from files, both ways, with the generators of an earlier run."""
-    g12, g21 = (utils.load_generator(settings, name) for name in ("generator12", "generator21"))
-    settings = utils.as_trained(settings, "data", "from_", "to")
-    fit = pictures.cropped if len(settings.data) == 2 else pictures.padded
+    g12, g21 = (runs.load_generator(settings.out, f"generator{way}") for way in ("12", "21"))
+    fit = runs.trained(settings)["data"][0]["fit"]
     images = pictures.read_all(settings.sample, g12.input_shape[1:], fit)
     kind1, kind2 = settings.kinds
     rows = {
@@ -274,7 +285,7 @@ def sample(settings):
         f"as {kind2}": there_and_back(g12, g21, images)[0],
         f"as {kind1}": there_and_back(g21, g12, images)[0],
     }
-    utils.save_samples(settings, rows, settings.sample)
+    training.save_samples(settings, rows, settings.sample, inputs=["picture"])
 
 
 if __name__ == "__main__":

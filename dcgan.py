@@ -24,14 +24,16 @@ Deliberate differences from the paper:
 import dataclasses
 from typing import Literal
 
-import utils  # first of all: it quiets TensorFlow's start-up messages
+import utils  # first of all: it prepares TensorFlow
 import keras
 import numpy as np
 import tensorflow as tf
 
-import classifier
 import gan_cnn
 import mnist_ds
+import runs
+import scores
+import training
 import visual
 
 
@@ -47,8 +49,9 @@ class Settings(utils.Settings):
     """draw pictures of this class only, by its name or number, such as horse of cifar10"""
     batch_size: int = 32
     """pictures in a batch"""
-    sample: int = 0
-    """how many pictures to draw with what an earlier run has trained; trains nothing"""
+    sample: int | None = None
+    """how many pictures to draw with what an earlier run has trained; trains nothing, and takes all
+    other settings from that run"""
     latent_dim: int = 16
     """how many random numbers a picture is drawn from"""
     norm: Literal["batch", None] = "batch"
@@ -60,7 +63,7 @@ class Settings(utils.Settings):
     """what the discriminator should say of real pictures; 1 = no label smoothing"""
     dropout: float = 0.0
     """share of the discriminator's features that are dropped in training; 0.3 is customary"""
-    penalty: float = 1.0
+    penalty: float = 2.0
     """weight of the gradient penalty, gamma of R1; 0 = none"""
     g_learning_rate: float = 1e-3
     """of the generator's Adam"""
@@ -69,12 +72,23 @@ class Settings(utils.Settings):
 
     def check(self):
         super().check()
-        utils.require(0 <= self.sample <= 10_000, "--sample", self.sample, "0 to 10000")
+        fits = self.sample is None or 1 <= self.sample <= 10_000
+        utils.require(fits, "--sample", self.sample, "1 to 10000")
         utils.require(self.latent_dim >= 1, "--latent-dim", self.latent_dim, "1 or more")
         utils.require(self.initial >= 0, "--initial", self.initial, "0 or more")
         utils.require(0.5 < self.smoothing <= 1, "--smoothing", self.smoothing, "0.5 to 1")
         utils.require(0 <= self.dropout < 1, "--dropout", self.dropout, "0 to less than 1")
         utils.require(self.penalty >= 0, "--penalty", self.penalty, "0 or more")
+
+    def check_shape(self, image_shape):
+        super().check_shape(image_shape)
+        gan_cnn.halvings(image_shape)
+
+
+def load(settings):
+    """The data sets that this script trains on: one, or one class of it."""
+    data = mnist_ds.load(settings.data, settings.size, settings.train_pictures)
+    return [data.only(settings.label) if settings.label else data]
 
 
 def build_generator(settings, image_shape):
@@ -86,7 +100,7 @@ def build_generator(settings, image_shape):
 
 def build_discriminator(settings, image_shape):
     """Pictures (n, h, w, c) -> logits (n, 1): is it a real one?"""
-    image = keras.Input(image_shape)
+    image = keras.Input(image_shape, name="picture")
     features = gan_cnn.mnist_uni_disc_cnn(image_shape, noise=0, dropout=settings.dropout)(image)
     real = keras.layers.Dense(1, dtype="float32")(features)
     return keras.Model(image, real, name="discriminator")
@@ -101,13 +115,14 @@ class DCGAN(keras.Model):
         self.generator = build_generator(settings, data.image_shape)
         self.discriminator = build_discriminator(settings, data.image_shape)
         if settings.initial:
-            gan_cnn.draw_weights(self.generator, settings.initial, settings.seed)
-            gan_cnn.draw_weights(self.discriminator, settings.initial, settings.seed + 1)
+            for network in (self.generator, self.discriminator):
+                seed = utils.stream(settings.seed, f"initial {network.name}")
+                gan_cnn.draw_weights(network, settings.initial, seed)
         self.average = gan_cnn.averaged(self.generator, build_generator, settings, data.image_shape)
-        self.g_optimizer = utils.adam(self.generator, settings.g_learning_rate)
-        self.d_optimizer = utils.adam(self.discriminator, settings.d_learning_rate)
+        self.g_optimizer = gan_cnn.adam(self.generator, settings.g_learning_rate)
+        self.d_optimizer = gan_cnn.adam(self.discriminator, settings.d_learning_rate)
         self.real_loss = keras.losses.BinaryCrossentropy(from_logits=True)
-        self.random = keras.random.SeedGenerator(settings.seed)
+        self.random = utils.RandomStream(utils.stream(settings.seed, "training"))
         self.built = True  # every network is: Keras need not call the whole to find out
 
     @tf.function
@@ -130,12 +145,13 @@ class DCGAN(keras.Model):
                 fake = self.discriminator(tf.stop_gradient(generated), training=True)
                 d_loss = self.real_loss(self.settings.smoothing * tf.ones_like(real), real) / 2
                 d_loss += self.real_loss(tf.zeros_like(fake), fake) / 2
-                # Of a cliff at the real pictures only the edge could be felt: a gentle slope is
-                # one that the generator can climb from afar, and come to rest at.
+                # A steep discriminator has almost no gradient away from its edge; a gentle slope
+                # tells the generator from afar which way is up. The paper's gamma / 2 is halved, as
+                # the two terms above are.
                 if self.settings.penalty:
                     slope = slope_tape.gradient(real, images)
                     steepness = tf.reduce_mean(tf.reduce_sum(slope**2, axis=(1, 2, 3)))
-                    d_loss += self.settings.penalty / 2 * steepness
+                    d_loss += self.settings.penalty / 4 * steepness
             weights = self.discriminator.trainable_weights
             self.d_optimizer.apply(d_tape.gradient(d_loss, weights), weights)
 
@@ -172,31 +188,29 @@ def walk(generator, steps, seed):
 
 
 def main():
-    settings = utils.parse(Settings, __doc__)
+    settings = runs.parse(Settings, __doc__)
     if settings.sample:
         return sample(settings)
-    data = mnist_ds.load(settings.data, settings.size)
-    if settings.label:
-        data = data.only(settings.label)
-    utils.start(settings, data)
+    (data,) = load(settings)
+    run = training.start(settings, data)
     gan = DCGAN(settings, data)
 
     def picture(caption):  # the same noise in every frame
         return visual.frame({"": draw(gan.average, 40, seed=0)}, caption)
 
-    run = utils.train(gan, settings, mnist_ds.epochs(settings, data), picture)
-    generated = draw(gan.average, len(data.test_images), seed=1)
-    scores = classifier.generation_scores(data, generated)
+    training.train(run, gan, picture)
+    generated = draw(gan.average, len(data.test), seed=1)
+    found = scores.generation_scores(data, generated, judge=settings.judge)
     rows = {f"noise {i + 1}": draw(gan.average, 20, seed=i) for i in range(3)}
     rows |= {f"walk {i + 1}": walk(gan.average, 20, seed=i) for i in range(3)}
-    utils.finish(run, {"generator": gan.average}, scores, rows, [""] * 20)
+    training.finish(run, {"generator": gan.average}, found, rows, [""] * 20)
 
 
 def sample(settings):
     """--sample: draw pictures with the generator that an earlier run has saved."""
-    generator = utils.load_generator(settings)
-    pictures = draw(generator, settings.sample, settings.seed)
-    utils.save_samples(settings, {"": pictures}, range(1, settings.sample + 1))
+    generator = runs.load_generator(settings.out)
+    drawn = draw(generator, settings.sample, settings.seed)
+    training.save_samples(settings, {"": drawn}, range(1, settings.sample + 1))
 
 
 if __name__ == "__main__":

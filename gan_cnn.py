@@ -1,10 +1,13 @@
-"""Networks and layers that several scripts share.
+"""Networks and layers that several scripts share, with their optimizers and averages.
 
 Pictures are NHWC, float32, in [-1, 1]. Convolutions may run in bfloat16; what a network gives back
 is always float32, for tanh near +-1 and the logarithms of the losses need the digits.
+
+This module imports nothing else of the project: a saved generator can be loaded with it alone.
 """
 
-import utils  # first of all: it quiets TensorFlow's start-up messages
+import math
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -50,13 +53,36 @@ def normalization(norm):
     raise ValueError(f'norm = {norm!r}: expected "instance", "batch" or None')
 
 
+MOST_FILTERS = 512  # of any layer, however large the pictures: as in the papers
+
+
+def divisible(image_shape, times):
+    """Raise ValueError unless both sides can be halved so many times."""
+    height, width, _ = image_shape
+    if height % 2**times or width % 2**times or min(height, width) < 8:
+        expected = f"sides divisible by {2**times}, of at least 8 pixels"
+        raise ValueError(f"pictures of {height}x{width}: expected {expected}")
+
+
+def img2img_halvings(image_shape):
+    """How often mnist_uni_img2img halves a picture: twice, larger ones until 16 pixels are left.
+
+    Raises ValueError where a side would not be whole.
+    """
+    times = 2
+    while max(image_shape[:2]) >> times > 16:  # the dense middle would have too many weights
+        times += 1
+    divisible(image_shape, times)
+    return times
+
+
 def mnist_uni_img2img(image_shape, channels=1, norm="instance", name="img2img"):
-    """Picture to picture: two strided convolutions down, a look at the whole, and up again.
+    """Picture to picture: strided convolutions down, a look at the whole, and up again.
 
     28x28 -> 14x14x64 -> 7x7x128 -> 256 -> 7x7x64 -> 14x14x64 -> 28x28 for MNIST; any height and
-    width divisible by 4 will do. The 256 numbers in the middle see every pixel: with the
-    convolutions alone each pixel of the output would see 18x18 pixels of the input, and nothing
-    would know what the picture as a whole shows.
+    width divisible by 4 will do up to 64 pixels, by 8 up to 128, and so on. The 256 numbers in the
+    middle see every pixel: with the convolutions alone each pixel of the output would see 18x18
+    pixels of the input, and nothing would know what the picture as a whole shows.
 
     Args:
         image_shape: (height, width, channels) of the input.
@@ -66,9 +92,8 @@ def mnist_uni_img2img(image_shape, channels=1, norm="instance", name="img2img"):
     Returns:
         A keras.Model, (n, height, width, channels) float32 -> the same.
     """
-    height, width, _ = image_shape
-    if height % 4 or width % 4:
-        raise utils.BadInput(f"pictures of {height}x{width}: expected sides divisible by 4")
+    times = img2img_halvings(image_shape)
+    height, width = image_shape[0] >> times, image_shape[1] >> times  # of the middle
 
     def conv(layer, filters):
         # No bias where a normalization behind it would undo it.
@@ -78,14 +103,15 @@ def mnist_uni_img2img(image_shape, channels=1, norm="instance", name="img2img"):
         return keras.layers.LeakyReLU(0.2)(normalization(norm)(x))
 
     x = inputs = keras.Input(image_shape)
-    x = activate(conv(keras.layers.Conv2D, 64)(x))
-    x = activate(conv(keras.layers.Conv2D, 128)(x))
+    for i in range(times):
+        x = activate(conv(keras.layers.Conv2D, min(64 * 2**i, MOST_FILTERS))(x))
     x = keras.layers.LeakyReLU(0.2)(keras.layers.Conv2D(32, 1)(x))  # fewer weights in what follows
     x = keras.layers.Flatten()(x)
     x = keras.layers.LeakyReLU(0.2)(keras.layers.Dense(256, name="whole_picture")(x))
-    x = keras.layers.Dense(height // 4 * width // 4 * 64, use_bias=norm is None)(x)
-    x = activate(keras.layers.Reshape((height // 4, width // 4, 64))(x))
-    x = activate(conv(keras.layers.Conv2DTranspose, 64)(x))
+    x = keras.layers.Dense(height * width * 64, use_bias=norm is None)(x)
+    x = activate(keras.layers.Reshape((height, width, 64))(x))
+    for _ in range(times - 1):
+        x = activate(conv(keras.layers.Conv2DTranspose, 64)(x))
     x = keras.layers.Conv2DTranspose(channels, 6, strides=2, padding="same")(x)
     outputs = keras.layers.Activation("tanh", dtype="float32")(x)
     return keras.Model(inputs, outputs, name=name)
@@ -94,15 +120,12 @@ def mnist_uni_img2img(image_shape, channels=1, norm="instance", name="img2img"):
 def halvings(image_shape):
     """How often a convolution may halve the picture: 28 -> 14 -> 7, 32 -> 16 -> 8 -> 4.
 
-    Until no side has more than 7 pixels. Raises utils.BadInput where a side would not be whole.
+    Until no side has more than 7 pixels. Raises ValueError where a side would not be whole.
     """
-    height, width, _ = image_shape
-    times = 0
-    while max(height, width) >> times > 7:
+    times = 1
+    while max(image_shape[:2]) >> times > 7:
         times += 1
-    fits = height % 2**times == 0 and width % 2**times == 0
-    expected = f"sides divisible by {2**times}; --size brings pictures to one, such as 28, 32 or 64"
-    utils.require(fits, "pictures of", f"{height}x{width}", expected)
+    divisible(image_shape, times)
     return times
 
 
@@ -110,21 +133,20 @@ def mnist_uni_gen_cnn(inputs_dim, image_shape, norm="batch", name="gen_cnn"):
     """Numbers (n, inputs_dim) -> pictures (n, *image_shape) in [-1, 1], float32.
 
     A dense layer to a small map, 7x7x128 for MNIST, and as many transposed convolutions as needed,
-    each to twice the side and half the filters. Larger pictures begin with more filters.
+    each to twice the side and half the filters. Larger pictures begin with more, at most 512.
     Source: DCGAN, arXiv 1511.06434, figure 1.
     """
     height, width, channels = image_shape
     times = halvings(image_shape)
-    filters = 64 * 2 ** (times - 1)
+    filters = [min(64 * 2**i, MOST_FILTERS) for i in reversed(range(times))]
     x = inputs = keras.Input((inputs_dim,))
     bias = norm is None
-    x = keras.layers.Dense((height >> times) * (width >> times) * filters, use_bias=bias)(x)
-    x = keras.layers.Reshape((height >> times, width >> times, filters))(x)
+    x = keras.layers.Dense((height >> times) * (width >> times) * filters[0], use_bias=bias)(x)
+    x = keras.layers.Reshape((height >> times, width >> times, filters[0]))(x)
     # Batch norm everywhere but at the output, where it would fix each batch's mean and contrast.
     x = keras.layers.LeakyReLU(0.2)(normalization(norm)(x))
-    for _ in range(times - 1):
-        filters //= 2
-        x = keras.layers.Conv2DTranspose(filters, 4, 2, padding="same", use_bias=bias)(x)
+    for width in filters[1:]:
+        x = keras.layers.Conv2DTranspose(width, 4, 2, padding="same", use_bias=bias)(x)
         x = keras.layers.LeakyReLU(0.2)(normalization(norm)(x))
     # A kernel divisible by the stride: every pixel is painted by equally many inputs, so that no
     # checkerboard shows.
@@ -150,7 +172,7 @@ def mnist_uni_disc_cnn(image_shape, noise=0.05, dropout=0.3, name="disc_cnn"):
     x = keras.layers.GaussianNoise(noise)(x)
     for i in range(halvings(image_shape)):
         # Strides instead of pooling: the network learns for itself how to make the picture smaller.
-        x = keras.layers.Conv2D(64 * 2**i, 4, strides=2, padding="same")(x)
+        x = keras.layers.Conv2D(min(64 * 2**i, MOST_FILTERS), 4, strides=2, padding="same")(x)
         # Leaky: where ReLU gives 0, no gradient would come through to the generator.
         x = keras.layers.LeakyReLU(0.2)(x)
         x = keras.layers.Dropout(dropout)(x)
@@ -184,8 +206,11 @@ def resnet_img2img(image_shape, channels=3, norm="instance", name="resnet"):
 
     c7s1-64, d128, d256, six residual blocks (nine from 256 pixels up), u128, u64, c7s1 in the
     notation of arXiv 1703.10593, appendix 7.2: instance normalization, ReLU, reflection padding.
-    (n, height, width, channels) in [-1, 1] -> the same; norm: "instance", "batch" or None.
+    (n, height, width, channels) in [-1, 1] -> the same; norm: "instance", "batch" or None. Sides
+    have to be divisible by 4: others raise ValueError, for they would come back larger.
     """
+    divisible(image_shape, 2)
+    bias = norm is None  # where a normalization follows, it would undo a bias
 
     def reflect(x, pixels):
         return keras.ops.pad(x, [(0, 0), (pixels, pixels), (pixels, pixels), (0, 0)], "reflect")
@@ -194,15 +219,15 @@ def resnet_img2img(image_shape, channels=3, norm="instance", name="resnet"):
         return keras.layers.ReLU()(normalization(norm)(x))
 
     x = inputs = keras.Input(image_shape)
-    x = activate(keras.layers.Conv2D(64, 7, use_bias=False)(reflect(x, 3)))
+    x = activate(keras.layers.Conv2D(64, 7, use_bias=bias)(reflect(x, 3)))
     for filters in (128, 256):
-        x = activate(keras.layers.Conv2D(filters, 3, 2, padding="same", use_bias=False)(x))
+        x = activate(keras.layers.Conv2D(filters, 3, 2, padding="same", use_bias=bias)(x))
     for _ in range(9 if min(image_shape[:2]) >= 256 else 6):
-        y = activate(keras.layers.Conv2D(256, 3, use_bias=False)(reflect(x, 1)))
-        y = keras.layers.Conv2D(256, 3, use_bias=False)(reflect(y, 1))
+        y = activate(keras.layers.Conv2D(256, 3, use_bias=bias)(reflect(x, 1)))
+        y = keras.layers.Conv2D(256, 3, use_bias=bias)(reflect(y, 1))
         x = x + normalization(norm)(y)
     for filters in (128, 64):
-        x = activate(keras.layers.Conv2DTranspose(filters, 3, 2, padding="same", use_bias=False)(x))
+        x = activate(keras.layers.Conv2DTranspose(filters, 3, 2, padding="same", use_bias=bias)(x))
     x = keras.layers.Conv2D(channels, 7)(reflect(x, 3))
     outputs = keras.layers.Activation("tanh", dtype="float32")(x)
     return keras.Model(inputs, outputs, name=name)
@@ -216,14 +241,30 @@ def draw_weights(network, stddev, seed):
             weight.assign(keras.random.normal(weight.shape, stddev=stddev, seed=random))
 
 
+def adam(network, learning_rate, beta_1=0.5):
+    """An Adam of its own for one network.
+
+    beta_1 = 0.5 as in DCGAN: with the default 0.9 two networks that train against each other swing
+    back and forth. Built at once, for an optimizer that makes its slots in the first step traces
+    that step twice.
+    """
+    optimizer = keras.optimizers.Adam(learning_rate, beta_1=beta_1)
+    optimizer.build(network.trainable_weights)
+    return optimizer
+
+
 def averaged(network, build, *args):
     """`build(*args)` once more, with the weights of `network`: where their average is kept.
 
     In float32 whatever the run's precision: what is saved then runs on every machine, also on those
     that are slow or fail in bfloat16.
     """
-    with utils.dtype_policy("float32"):
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32")
+    try:
         average = build(*args)
+    finally:
+        keras.config.set_dtype_policy(policy)
     average.set_weights(network.get_weights())
     return average
 
@@ -247,7 +288,9 @@ def predict(network, inputs):
     Keras's own `predict` traces anew for every new length, and TensorFlow then warns of that.
     """
     inputs = inputs if isinstance(inputs, list) else [inputs]
-    batch_size = max(1, min(500, 2**19 // inputs[0][0].size))  # little memory for large pictures
+    # Little memory, also where 16 numbers become a large picture.
+    largest = max(math.prod(tensor.shape[1:]) for tensor in (*network.inputs, *network.outputs))
+    batch_size = max(1, min(500, 2**19 // largest))
     outputs = []
     for start in range(0, len(inputs[0]), batch_size):
         part = [tf.cast(array[start : start + batch_size], tf.float32) for array in inputs]

@@ -5,12 +5,13 @@ the `tf.data` pipeline. A mask has the shape (n, height, width, 1): 1 = visible,
 """
 
 import dataclasses
+import hashlib
 import os
 import pathlib
 import re
 import zipfile
 
-import utils  # first of all: it quiets TensorFlow's start-up messages
+import utils  # first of all: it prepares TensorFlow
 import keras
 import numpy as np
 import tensorflow as tf
@@ -20,36 +21,75 @@ import pictures
 HERE = pathlib.Path(__file__).resolve().parent
 
 
-@dataclasses.dataclass
-class Data:
-    """A labelled set of pictures: uint8 (n, height, width, channels), integer labels (n,)."""
+class Arrays:
+    """One part of a data set, in memory: pictures uint8 (n, h, w, c) and their labels (n,).
 
-    name: str
-    train_images: np.ndarray
-    train_labels: np.ndarray
-    test_images: np.ndarray
-    test_labels: np.ndarray
-    class_names: tuple = ()  # where they have none, their numbers
-    original: tuple = ("", ())  # if they were resized: the name and image_shape that they had
+    What a part has to offer: its length, `labels`, `image_shape`, `read`, `fetch` and `part`. The
+    scripts use nothing else, so that pictures need not be in memory.
+    """
+
+    def __init__(self, images, labels):
+        self.images, self.labels = images, labels.astype(np.int32)
+
+    def __len__(self):
+        return len(self.labels)
 
     @property
     def image_shape(self):
         """(height, width, channels)."""
-        return self.train_images.shape[1:]
+        return tuple(self.images.shape[1:])
+
+    def read(self, index=slice(None)):
+        """The pictures of these indices, or all: a NumPy array, uint8 (n, h, w, c)."""
+        return self.images[index]
+
+    def fetch(self):
+        """A function of a tensor of indices that gives their pictures, for tf.data: a tensor."""
+        with tf.device("CPU"):
+            images = tf.constant(self.images)
+        return lambda index: tf.gather(images, index)
+
+    def part(self, index):
+        """The pictures of these indices as a part of their own."""
+        return Arrays(self.images[index], self.labels[index])
+
+
+@dataclasses.dataclass
+class Data:
+    """A labelled set of pictures, in a training and a test part (see Arrays)."""
+
+    name: str
+    train: Arrays
+    test: Arrays
+    class_names: tuple = ()  # where they have none, their numbers
+    fit: str = "pad"  # how files are brought to such pictures, see pictures.read_all
+    fingerprint: str = ""  # of what the test part holds, before it was resized
+
+    @property
+    def image_shape(self):
+        """(height, width, channels)."""
+        return self.train.image_shape
+
+    @property
+    def picture_shape(self):
+        """(height, width, channels) of one picture; of pairs, each image holds two."""
+        height, width, channels = self.image_shape
+        return (height, width // 2, channels) if self.fit == "pair" else self.image_shape
 
     @property
     def num_classes(self):
-        return int(max(self.train_labels.max(), self.test_labels.max())) + 1
+        largest = int(max(self.train.labels.max(), self.test.labels.max()))
+        return max(largest + 1, len(self.class_names))
 
     def __str__(self):
         height, width, channels = self.image_shape
-        present = np.unique(self.train_labels)
+        present = np.unique(self.train.labels)
         classes = (
             f"{len(present)} classes" if len(present) > 1 else f"class {self.names[present[0]]}"
         )
         return (
-            f"{self.name}: {len(self.train_images):,} training and {len(self.test_images):,} test "
-            f"pictures, {height}x{width}x{channels}, {classes}"
+            f"{self.name}: {len(self.train):,} training and {len(self.test):,} test pictures, "
+            f"{height}x{width}x{channels}, {classes}"
         )
 
     @property
@@ -59,76 +99,94 @@ class Data:
 
     def only(self, class_name, option="--label"):
         """The pictures of one class, by its name or number; BadInput if there are none."""
-        expected = f"one of the classes of {self.name}: {', '.join(self.names)[:300]}"
-        utils.require(class_name in self.names, option, class_name, expected)
-        label = self.names.index(class_name)
-        train, test = self.train_labels == label, self.test_labels == label
-        utils.require(train.any() and test.any(), option, class_name, "a class that has pictures")
-        return dataclasses.replace(
-            self,
-            train_images=self.train_images[train],
-            train_labels=self.train_labels[train],
-            test_images=self.test_images[test],
-            test_labels=self.test_labels[test],
-        )
+        label = label_of(class_name, self.names, option, f"classes of {self.name}")
+        train, test = (np.flatnonzero(p.labels == label) for p in (self.train, self.test))
+        has_some = len(train) and len(test)
+        utils.require(has_some, option, class_name, "a class that has training and test pictures")
+        return dataclasses.replace(self, train=self.train.part(train), test=self.test.part(test))
+
+    def first(self, count):
+        """The same with the first `count` training pictures only; 0 = with all."""
+        return dataclasses.replace(self, train=self.train.part(slice(count or None)))
 
     def resized(self, size):
-        """The same pictures as squares of `size` pixels, with antialiasing."""
+        """The same as squares of `size` pixels, cut out of the middle, with antialiasing."""
+        parts = {name: squares(getattr(self, name), size) for name in ("train", "test")}
+        return dataclasses.replace(self, name=f"{self.name}{size}", **parts)
 
-        def resize(images):
-            chunks = [
-                tf.image.resize(images[i : i + 1000], (size, size), "bicubic", antialias=True)
-                for i in range(0, len(images), 1000)
-            ]
-            return np.uint8(np.clip(np.round(np.concatenate(chunks)), 0, 255))
 
-        images = [resize(self.train_images), resize(self.test_images)]
-        name = f"{self.name}{size}"
-        return dataclasses.replace(
-            self,
-            name=name,
-            train_images=images[0],
-            test_images=images[1],
-            original=(self.name, self.image_shape),
-        )
+def label_of(class_name, names, option, what="classes"):
+    """The number of a class, by its name or, if none is called so, by its number."""
+    numbers = [str(label) for label in range(len(names))]
+    expected = f"one of the {what}: {', '.join(names)[:300]}"
+    if names != numbers:
+        expected += f"; or its number, 0 to {len(names) - 1}"
+    utils.require(class_name in [*names, *numbers], option, class_name, expected)
+    return (names if class_name in names else numbers).index(class_name)
+
+
+def squares(part, size):
+    """Pictures of a part -> Arrays of squares of `size` pixels, cut out of the middle."""
+    height, width, channels = part.image_shape
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    resized = np.empty((len(part), size, size, channels), np.uint8)
+    for i in range(0, len(part), 1000):
+        images = part.read(slice(i, i + 1000))[:, top : top + side, left : left + side]
+        images = tf.image.resize(images, (size, size), "bicubic", antialias=True)
+        resized[i : i + 1000] = np.clip(np.round(images), 0, 255)
+    return Arrays(resized, part.labels)
 
 
 def alike(*sets):
-    """Several Data, all in colour if one of them is."""
+    """Several Data of one size, all in colour if one of them is; BadInput if sizes differ."""
+    sizes = [f"{data.image_shape[0]}x{data.image_shape[1]}" for data in sets]
+    same = len(set(sizes)) == 1
+    utils.require(same, "pictures of", " and ".join(sizes), "one size for all; --size gives it")
 
-    def coloured(data):
-        images = data.train_images, data.test_images
-        train, test = (np.broadcast_to(x, (*x.shape[:3], 3)) for x in images)
-        return dataclasses.replace(data, train_images=train, test_images=test)
+    def coloured(part):
+        images = part.read()
+        return Arrays(np.broadcast_to(images, (*images.shape[:3], 3)), part.labels)
 
-    colour = any(data.image_shape[2] == 3 for data in sets)
-    return [coloured(data) if colour else data for data in sets]
+    if all(data.image_shape[2] == 1 for data in sets):
+        return list(sets)
+    return [
+        dataclasses.replace(data, train=coloured(data.train), test=coloured(data.test))
+        for data in sets
+    ]
 
 
 # ------------------------------------------------------------------------------------------ loading
 
 
-def load(data="mnist", size=0, pairs=False):
+def load(data="mnist", size=0, train_pictures=0, pairs=False):
     """Load pictures: "mnist" (shipped), a folder, an .npz file, or a tensorflow-datasets name.
 
     An .npz file has the layout of Keras's own mnist.npz: `x_train`, `y_train`, `x_test`, `y_test`,
     pictures uint8 (n, height, width) or (n, height, width, channels). For a folder see
     pictures.load_folder; with `pairs`, each of its files holds two pictures beside each other.
-    `size` is the side in pixels that the pictures are brought to, 0 = as they are (a folder: 64).
+    `size` is the side in pixels that the pictures are brought to, 0 = as they are (a folder: 64);
+    `train_pictures` how many are trained on, 0 = all.
     Raises utils.BadInput if there is no such data, or it is malformed.
     """
-    if os.path.isdir(data):
-        *arrays, names = pictures.load_folder(data, size or 64, pairs)
-        source = f"--data {data}"
-        name = pathlib.Path(data).resolve().name
-        return dataclasses.replace(checked(name, *arrays, source), class_names=tuple(names))
+    # The shipped digits come first: a folder that happens to be called so is ./mnist.
     if data == "mnist":
         loaded = load_npz(HERE / "data" / "mnist.npz", name="mnist")
+    elif os.path.isdir(data):
+        *arrays, names, fingerprint = pictures.load_folder(data, size or 64, pairs)
+        loaded = dataclasses.replace(
+            checked(pathlib.Path(data).resolve().name, *arrays, source=f"--data {data}"),
+            class_names=tuple(names),
+            fit="pair" if pairs else "crop",
+            fingerprint=fingerprint,
+        )
     elif data.endswith(".npz") or os.sep in data or os.path.exists(data):
         loaded = load_npz(pathlib.Path(data))
     else:
         loaded = load_tfds(data)
-    return loaded if loaded.image_shape[:2] == (size, size) or not size else loaded.resized(size)
+    if size and loaded.picture_shape[:2] != (size, size):
+        loaded = loaded.resized(size)
+    return loaded.first(train_pictures)
 
 
 def load_npz(path, name=None):
@@ -230,7 +288,18 @@ def checked(name, x_train, y_train, x_test, y_test, source):
             f"{source}: training pictures of shape {x_train.shape[1:]}, test pictures of shape "
             f"{x_test.shape[1:]}; make them the same"
         )
-    return Data(name, x_train, y_train.astype(np.int32), x_test, y_test.astype(np.int32))
+    train, test = Arrays(x_train, y_train), Arrays(x_test, y_test)
+    # Drawn digits are padded and turned to light on dark; photographs, in colour, are cropped.
+    fit = "pad" if x_train.shape[3] == 1 else "crop"
+    return Data(name, train, test, fit=fit, fingerprint=fingerprint_of(x_test, y_test))
+
+
+def fingerprint_of(images, labels):
+    """A hash of pictures and labels, by which a judge is found for the data that it knows."""
+    digest = hashlib.sha256(repr(images.shape).encode())
+    digest.update(np.ascontiguousarray(images))
+    digest.update(np.ascontiguousarray(labels, np.int32))
+    return digest.hexdigest()[:32]
 
 
 def some_of_each_class(labels, count=20):
@@ -251,34 +320,40 @@ def normalize(images):
     return tf.cast(images, tf.float32) / 127.5 - 1.0
 
 
-def batches(data, batch_size, seed=0, epoch=0):
-    """One epoch of training data, as `(images, labels)`: float32 in [-1, 1] and int32.
+def floats(part, index=slice(None)):
+    """The pictures of a part (see Arrays), all or those of these indices, in [-1, 1]: NumPy."""
+    return normalize(part.read(index)).numpy()
+
+
+def batches(part, batch_size, seed=0, epoch=0):
+    """One epoch of a training part, as `(images, labels)`: float32 in [-1, 1] and int32.
 
     Shuffled over the whole set, in an order that depends on (seed, epoch) alone: a run that goes on
     after a break sees the same batches as one that never stopped. The last, smaller batch is left
     out, for a second batch size would make every step function trace again.
     """
-    count = len(data.train_images)
+    count, fetch = len(part), part.fetch()
     with tf.device("CPU"):
-        images, labels = tf.constant(data.train_images), tf.constant(data.train_labels)
-    order = tf.data.Dataset.range(count).shuffle(count, seed=1_000_003 * seed + epoch)
+        labels = tf.constant(part.labels)
+    order = tf.data.Dataset.range(count).shuffle(count, seed=utils.stream(seed, f"order {epoch}"))
     order = order.batch(batch_size, drop_remainder=True)
-    return order.map(
-        lambda index: (normalize(tf.gather(images, index)), tf.gather(labels, index))
-    ).prefetch(tf.data.AUTOTUNE)
+    return order.map(lambda index: (normalize(fetch(index)), tf.gather(labels, index))).prefetch(
+        tf.data.AUTOTUNE
+    )
 
 
 def epochs(settings, *data):
-    """The `batches` of these settings as a function of the epoch, as `utils.train` wants them.
+    """The `batches` of these settings as a function of the epoch, as `training.train` wants them.
 
     Of one set: (images, labels). Of several: a tuple of that, each set in an order of its own.
     """
 
     def of_epoch(epoch):
-        seeds = range(settings.seed, settings.seed + len(data))
         sets = [
-            batches(part, settings.batch_size, seed, epoch)
-            for part, seed in zip(data, seeds, strict=True)
+            batches(
+                part.train, settings.batch_size, utils.stream(settings.seed, f"data {i}"), epoch
+            )
+            for i, part in enumerate(data)
         ]
         return sets[0] if len(sets) == 1 else tf.data.Dataset.zip(*sets)
 
@@ -297,7 +372,7 @@ def random_masks(count, height, width, smallest, largest, seed):
     Args:
         count, height, width: of the pictures; `count` may be a tensor.
         smallest, largest: sides of the hole in pixels, 1 <= smallest <= largest <= height, width.
-        seed: a `keras.random.SeedGenerator`, which makes fresh masks at every call (also inside a
+        seed: a `utils.RandomStream`, which makes fresh masks at every call (also inside a
             `tf.function`), or an int, which makes the same ones again.
     """
     draw = keras.random.uniform((count, 3), dtype="float32", seed=seed)
@@ -360,5 +435,5 @@ def holes_for(images, hole, seed):
 
 def held_out_holes(data, hole):
     """Test pictures in [-1, 1] and their masks: by these all completions are shown and scored."""
-    images = normalize(data.test_images).numpy()
+    images = floats(data.test)
     return images, holes_for(images, hole, seed=0)

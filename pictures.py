@@ -1,10 +1,11 @@
 """Picture files of any kind, as arrays: single ones, whole folders, and aligned A|B pairs."""
 
+import hashlib
 import os
 import pathlib
 import warnings
 
-import utils  # first of all: it quiets TensorFlow's start-up messages
+import utils  # first of all: it prepares TensorFlow
 import numpy as np
 import tqdm
 from PIL import Image, ImageOps
@@ -12,38 +13,90 @@ from PIL import Image, ImageOps
 TOO_SMALL = 8  # pixels: what has a shorter side shows nothing that could be learned
 MOST_BYTES = 4 * 2**30  # of all pictures of a folder, as they are kept in memory
 GREY = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N", "F")
+WHITES = (2**8 - 1, 2**12 - 1, 2**14 - 1, 2**16 - 1)  # of the depths that cameras and files have
+# What Pillow raises for damaged files, by the format.
+UNREADABLE = (
+    OSError,
+    ValueError,
+    TypeError,
+    RuntimeError,
+    SyntaxError,
+    Image.DecompressionBombError,
+)
+BITS_PER_SAMPLE, MAX_SAMPLE_VALUE = 258, 281  # tags of TIFF files
 
 
-def read(path, width=0, height=0):
-    """One picture file, turned as its camera says: a PIL image of 8 bits per channel, in RGBA.
+def decoded(path, width=0, height=0):
+    """One picture file, turned as its camera says: a PIL image of 8 bits per channel.
 
-    A picture much larger than (width, height) may come out smaller, though never smaller than
-    that: one of 100 megapixels then takes a few hundred MB for a moment, and not a gigabyte.
-    Raises utils.BadInput, beginning with the path, for a file that is not a picture.
+    With width and height, a JPEG file may come out at a fraction of its size, never smaller than
+    that: one of 100 megapixels then takes a few MB, and not hundreds. Raises utils.BadInput,
+    beginning with the path, for a file that is not a picture.
     """
     try:
         with warnings.catch_warnings(action="ignore"), Image.open(path) as file:
             if width:
-                file.draft(None, (2 * width, 2 * height))  # JPEG can be decoded at a fraction
+                file.draft(None, (width, height))
             file.load()
-            picture = ImageOps.exif_transpose(file)
+            return in_8_bits(ImageOps.exif_transpose(file), file)
     except FileNotFoundError:
         raise utils.BadInput(f"{path}: no such file; give picture files (PNG, JPEG, ...)") from None
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except UNREADABLE as error:
         reason = " ".join(str(error).split())
         raise utils.BadInput(
             f"{path}: not a picture that can be read ({reason}); give PNG, JPEG, ... files"
         ) from None
-    if picture.mode[0] in "IF":  # 16 bits and more: convert() would clip them at 255
-        values = np.asarray(picture)
-        values = values // 257 if values.max() > 255 else values
-        picture = Image.fromarray(np.uint8(np.clip(values, 0, 255)))
-    elif picture.mode in ("P", "1"):  # reduce() would mix the numbers of colours
+
+
+def in_8_bits(picture, file):
+    """The picture of a file, its values scaled to 0..255 if they are of more bits, or floats."""
+    tags = getattr(file, "tag_v2", {})  # TIFF files have them
+    deep_colours = picture.mode == "RGB" and tags.get(BITS_PER_SAMPLE, (8,))[0] == 16
+    if picture.mode[0] not in "IF" and not deep_colours:
+        return picture
+    values = np.asarray(picture)  # convert() would cut them off at 255
+    if deep_colours:
+        values = values * np.uint16(257)  # Pillow keeps their upper 8 bits
+    # Row by row, for the picture may be huge. What is no number is black.
+    largest = max(row[np.isfinite(row)].max(initial=0) for row in values)
+    white = white_of(file, tags, largest)
+    scaled = np.empty(values.shape, np.uint8)
+    for row, out in zip(values, scaled, strict=True):
+        out[:] = np.round(np.nan_to_num(np.clip(row.astype(float), 0, white)) * (255 / white))
+    return Image.fromarray(scaled)
+
+
+def white_of(file, tags, largest):
+    """The value that stands for white in a file whose largest value is this one.
+
+    It depends on nothing but the file. Where the file does not say how many bits of its 16 are
+    used, they are guessed from the largest value.
+    """
+    if file.mode == "F" and largest < 2:  # [0, 1], and by resampling a little more
+        return 1
+    said = max(tags.get(MAX_SAMPLE_VALUE, (0,)))
+    if said and said >= largest:
+        return said
+    if tags.get(BITS_PER_SAMPLE) == (12,):
+        return 2**12 - 1
+    if file.format in ("PNG", "PPM", "JPEG2000") and file.mode != "F" and largest > 255:
+        return 2**16 - 1  # in these formats all of the range is used, by definition
+    return next((white for white in WHITES if largest <= white), largest)
+
+
+def reduced(picture, width, height):
+    """A PIL image in RGBA; one much larger than (width, height) smaller, never below that."""
+    if picture.mode in ("P", "1"):  # reduce() would mix the numbers of colours
         picture = picture.convert("RGBA")
-    if width:
-        factor = min(picture.width // (2 * width), picture.height // (2 * height))
-        picture = picture.reduce(factor) if factor > 1 else picture
-    return picture.convert("RGBA")
+    factor = min(picture.width // (2 * width), picture.height // (2 * height))
+    return (picture.reduce(factor) if factor > 1 else picture).convert("RGBA")
+
+
+def halves(picture):
+    """Left and right half of a PIL image; of an odd width, the column in the middle is in none."""
+    width, height = picture.size
+    half = width // 2
+    return picture.crop((0, 0, half, height)), picture.crop((width - half, 0, width, height))
 
 
 def flat(picture, channels):
@@ -70,30 +123,112 @@ def padded(picture, width, height):
     return ImageOps.invert(picture) if picture.mode == "L" and border > 127 else picture
 
 
-def read_all(paths, image_shape, fit=padded):
+def read_all(paths, image_shape, fit="pad", half="left"):
     """Picture files of any size and mode -> float32 (n, *image_shape) in [-1, 1].
 
-    Transparency becomes white; resized with antialiasing. `fit` is `padded`, for drawn digits, or
-    `cropped`, for pictures as `load_folder` reads them. Raises utils.BadInput for a file that is
+    Transparency becomes white; resized with antialiasing. Raises utils.BadInput for a file that is
     not a picture.
+
+    Args:
+        paths: the files.
+        image_shape: (height, width, channels) of the result; of a pair, of one of its pictures.
+        fit: "pad" for drawn digits, see `padded`; "crop" for pictures as `load_folder` reads them;
+            "pair" for files of which some may hold two pictures beside each other. Those, twice as
+            wide as high to the pixel, are cut in halves first.
+        half: which picture of a pair to take, "left" or "right".
     """
     height, width, channels = image_shape
-    images = [fit(flat(read(path, width, height), channels), width, height) for path in paths]
-    arrays = [np.asarray(image, np.float32).reshape(image_shape) for image in images]
+    resized = padded if fit == "pad" else cropped
+    arrays = []
+    for path in paths:
+        if fit == "pair":
+            picture = decoded(path)  # not at a fraction, in which the halves would mix
+            if picture.width > 1 and abs(picture.width - 2 * picture.height) <= 1:
+                picture = halves(picture)[("left", "right").index(half)]
+        else:
+            picture = decoded(path, 2 * width, 2 * height)
+        picture = flat(reduced(picture, width, height), channels)
+        arrays.append(np.asarray(resized(picture, width, height), np.float32).reshape(image_shape))
     return np.stack(arrays) / 127.5 - 1
 
 
 # ------------------------------------------------------------------------------------------ folders
 
 
+def scan(folder):
+    """What is in a folder of pictures, without decoding any: see `sorted_out`."""
+    return sorted_out(folder, picture_files(folder))
+
+
+def picture_files(folder):
+    """All files in a folder and its sub-folders whose names end as pictures' do, sorted.
+
+    Not those, and nothing in folders, that programs leave behind: .thumbnails, __MACOSX and such.
+    """
+    known = {suffix for suffix, name in Image.registered_extensions().items() if name in Image.OPEN}
+    files = []
+    for parent, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if name[0] != "." and name != "__MACOSX"]
+        paths = [pathlib.Path(parent, name) for name in names if name[0] != "."]
+        files += [path for path in paths if path.suffix.lower() in known and path.is_file()]
+    # By the parts of the name: paths themselves are compared differently on Windows.
+    return sorted(files, key=lambda path: path.relative_to(folder).parts)
+
+
+def sorted_out(folder, files):
+    """Classes and parts of the picture files of a folder.
+
+    Where there is a folder `train` and one `test` or `val`, these are the two parts, and files
+    elsewhere are left out; the classes are the sub-folders of both. Otherwise the classes are the
+    sub-folders, and `held_out` chooses the test part.
+
+    Returns:
+        paths, labels, class_names, test: files, int32 numbers of their classes, names of these, and
+        for each file whether it is in the test part. If none is, all pictures serve for both parts.
+    """
+    folders = [path.relative_to(folder).parts[:-1] for path in files]
+    first = {names[0] for names in folders if names}
+    parts = ("train", "test" if "test" in first else "val")
+    divided = first.issuperset(parts)
+    if divided:  # the training part before the other, so that both are slices
+        chosen = [i for part in parts for i, names in enumerate(folders) if names[:1] == (part,)]
+        files, folders = [files[i] for i in chosen], [folders[i] for i in chosen]
+    depth = 1 if divided else 0  # where in the path the class stands
+    classes = ["/".join(names[depth : depth + 1]) for names in folders]
+    class_names = sorted(set(classes))
+    numbers = {name: i for i, name in enumerate(class_names)}
+    labels = np.array([numbers[name] for name in classes], np.int32)
+    in_test = [names[0] == parts[1] for names in folders] if divided else held_out(labels)
+    return files, labels, class_names, np.array(in_test, bool)
+
+
+def held_out(labels):
+    """Which pictures to test with: of each class every tenth, of less than ten the last one.
+
+    A class of a single picture has none, for without that one it could not be learned.
+    """
+    counts = np.bincount(labels)
+    order = np.argsort(labels, kind="stable")
+    position = np.empty(len(labels), int)  # of each picture within its class
+    position[order] = np.arange(len(labels)) - np.repeat(np.cumsum(counts) - counts, counts)
+    count = counts[labels]
+    last_of_few = (position == count - 1) & (count >= 2) & (count < 10)
+    return (position % 10 == 9) | last_of_few
+
+
+def fingerprint(paths, folder):
+    """A hash of the names below the folder and the sizes of these files, as hexadecimal digits."""
+    lines = [f"{path.relative_to(folder).as_posix()} {path.stat().st_size}\n" for path in paths]
+    return hashlib.sha256("".join(sorted(lines)).encode(errors="surrogateescape")).hexdigest()
+
+
 def load_folder(folder, size, pairs=False):
     """All pictures in a folder and its sub-folders, as arrays of one size.
 
-    Where there is a folder `train` and one `test` or `val`, these are the two parts; otherwise
-    every tenth picture is held out for the test (of less than ten, all serve for both). The
-    classes are the sub-folders. Pictures are cropped to a square in the middle and resized with
-    antialiasing; they are grey if all files are, else in colour. Files that cannot be read, or are
-    smaller than 8 pixels, are left out and named on stdout.
+    For classes and parts see `sorted_out`. Pictures are cropped to a square in the middle and
+    resized with antialiasing; they are grey if all files are, else in colour. Files that cannot be
+    read, or are smaller than 8 pixels, are left out and named on stdout: all is as if they were not
+    there.
 
     Args:
         folder: its path.
@@ -101,26 +236,15 @@ def load_folder(folder, size, pairs=False):
         pairs: every file holds two pictures beside each other, left A and right B.
 
     Returns:
-        x_train, y_train, x_test, y_test, class_names: pictures uint8 (n, size, size, channels), of
-        pairs (n, size, 2 size, channels), and the numbers of their classes.
+        x_train, y_train, x_test, y_test, class_names, fingerprint: pictures uint8
+        (n, size, size, channels), of pairs (n, size, 2 size, channels); int32 numbers of their
+        classes; the classes' names; the `fingerprint` of the test part.
 
     Raises:
         utils.BadInput: there is no picture, or there are too many for the memory.
     """
     folder = pathlib.Path(folder)
-    known = {suffix for suffix, name in Image.registered_extensions().items() if name in Image.OPEN}
-    files = sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in known and path.name[0] != "." and path.is_file()
-    )
-    parts = [[p for p in files if p.relative_to(folder).parts[0] == n] for n in ("train", "test")]
-    if parts[0] and not parts[1]:
-        parts[1] = [p for p in files if p.relative_to(folder).parts[0] == "val"]
-    divided = all(parts)
-    if divided:
-        files = parts[0] + parts[1]
-
+    files, labels, class_names, test = scan(folder)
     channels = 1 if all(is_grey(path) for path in files) else 3
     width = 2 * size if pairs else size
     most = MOST_BYTES // (size * width * channels)
@@ -129,32 +253,34 @@ def load_folder(folder, size, pairs=False):
             f"--data {folder}: {len(files)} pictures of {width}x{size} do not fit into the memory; "
             f"expected at most {most}, or a smaller --size"
         )
-    images, kept, left_out = [], [], []
+    images = np.empty((len(files), size, width, channels), np.uint8)
+    kept, left_out = [], []
     for path in tqdm.tqdm(files, "reading", unit="picture", leave=False, disable=None):
         try:
-            images.append(one_or_pair(path, size, channels, pairs))
+            images[len(kept)] = one_or_pair(path, size, channels, pairs)
             kept.append(path)
         except utils.BadInput as error:
             left_out.append(str(error).removeprefix(f"{folder}{os.sep}").partition("; give ")[0])
     if left_out:
         more = f"; and {len(left_out) - 3} more" if len(left_out) > 3 else ""
         print(f"left out   {len(left_out)} of {len(files)} files: {'; '.join(left_out[:3])}{more}")
-    if not images:
+        images = images[: len(kept)]
+        files, labels, class_names, test = sorted_out(folder, kept)
+    if not kept:
         raise utils.BadInput(
             f"--data {folder}: no picture in this folder can be used; give a folder of PNG, JPEG, "
             f"... files of at least {TOO_SMALL} pixels"
         )
-
-    depth = 1 if divided else 0  # where in the path the class stands
-    names = ["/".join(path.relative_to(folder).parts[depth:-1][:1]) for path in kept]
-    class_names = sorted(set(names))
-    images = np.stack(images).reshape(-1, size, width, channels)
-    labels = np.array([class_names.index(name) for name in names])
-    test = np.isin(kept, parts[1]) if divided else np.arange(len(kept)) % 10 == 9
-    train = ~test
-    if not test.any() or not train.any():
-        train = test = np.ones(len(kept), bool)
-    return images[train], labels[train], images[test], labels[test], class_names
+    if not test.any():
+        return images, labels, images, labels, class_names, fingerprint(files, folder)
+    x_test, train = images[test], np.flatnonzero(~test)
+    # The training pictures move together in their own array: a copy would take as much again.
+    for i, j in enumerate(train):
+        if i != j:
+            images[i] = images[j]
+    tested = [path for path, chosen in zip(files, test, strict=True) if chosen]
+    x_train = images[: len(train)]
+    return x_train, labels[train], x_test, labels[test], class_names, fingerprint(tested, folder)
 
 
 def is_grey(path):
@@ -162,17 +288,20 @@ def is_grey(path):
     try:
         with warnings.catch_warnings(action="ignore"), Image.open(path) as file:
             return file.mode in GREY
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except UNREADABLE:
         return True  # not a picture: has no say
 
 
 def one_or_pair(path, size, channels, pair):
-    """One file as a uint8 array (size, size, ...), of a pair (size, 2 size, ...)."""
-    picture = read(path, 2 * size if pair else size, size)
-    width, height = picture.size
-    halves = [(0, 0, width // 2, height), (width // 2, 0, width // 2 * 2, height)]
-    sides = [picture.crop(half) for half in halves] if pair else [picture]
+    """One file as a uint8 array (size, size, channels), of a pair (size, 2 size, channels)."""
+    if pair:
+        picture = decoded(path)  # not at a fraction, in which the halves would mix
+        sides = halves(picture)
+    else:
+        picture = decoded(path, 2 * size, 2 * size)
+        sides = [picture]
     if min(sides[0].size) < TOO_SMALL:
-        raise utils.BadInput(f"{path}: {width}x{height} pixels, too small")
-    sides = [cropped(flat(side, channels), size, size) for side in sides]
-    return np.concatenate([np.asarray(side) for side in sides], axis=1)
+        raise utils.BadInput(f"{path}: {picture.width}x{picture.height} pixels, too small")
+    sides = [cropped(flat(reduced(side, size, size), channels), size, size) for side in sides]
+    arrays = [np.asarray(side).reshape(size, size, channels) for side in sides]
+    return np.concatenate(arrays, axis=1)

@@ -19,17 +19,18 @@ Deliberate differences from the paper:
 """
 
 import dataclasses
-import os
 from typing import Literal
 
-import utils  # first of all: it quiets TensorFlow's start-up messages
+import utils  # first of all: it prepares TensorFlow
 import keras
 import tensorflow as tf
 
-import classifier
 import gan_cnn
 import mnist_ds
 import pictures
+import runs
+import scores
+import training
 import visual
 
 
@@ -67,30 +68,22 @@ class Settings(mnist_ds.HoleSettings):
         utils.require(self.weight >= 0, "--weight", self.weight, "0 or more")
 
     def check_shape(self, image_shape):
-        if self.pairs:
-            image_shape = halved(image_shape)
         super().check_shape(image_shape)
         height, width, _ = image_shape
         expected = "28x28, 32x32, 64x64, 128x128 or 256x256; choose one by --size"
         fits = height == width and height in (28, 32, 64, 128, 256)
         utils.require(fits, "pictures of", f"{height}x{width}", expected)
 
-    @property
-    def pairs(self):
-        """Are the data pairs of pictures beside each other?"""
-        return os.path.isdir(self.data)
 
-
-def halved(image_shape):
-    """(height, 2 width, channels) of two pictures beside each other -> that of one."""
-    height, width, channels = image_shape
-    return height, width // 2, channels
+def load(settings):
+    """The data sets that this script trains on: one. In a folder every file is a pair."""
+    return [mnist_ds.load(settings.data, settings.size, settings.train_pictures, pairs=True)]
 
 
 def build_generator(settings, image_shape):
     """Source (n, h, w, c) -> picture (n, h, w, c), both in [-1, 1]: the U-Net."""
     norm = gan_cnn.normalization
-    x = source = keras.Input(image_shape)
+    x = source = keras.Input(image_shape, name="source")
     levels = []
     # Down: half the side and twice the filters, until one pixel has seen the whole source.
     while x.shape[1] > 1:
@@ -122,15 +115,16 @@ def fit_to(x):
 
 def build_discriminator(settings, image_shape):
     """[source, picture] (n, h, w, c) -> logits (n, rows, columns, 1), one for each patch."""
-    source, picture = keras.Input(image_shape), keras.Input(image_shape)
+    source = keras.Input(image_shape, name="source")
+    picture = keras.Input(image_shape, name="picture")
     both = keras.layers.Concatenate()([source, picture])
     real = gan_cnn.patch_discriminator(both.shape[1:], full=settings.patch == "full")(both)
     return keras.Model([source, picture], real, name="discriminator")
 
 
-def pairs_of(settings, images, masks):
+def pairs_of(settings, fit, images, masks):
     """What the data hold -> source and target pictures, (n, h, w, c) in [-1, 1]."""
-    if settings.pairs:
+    if fit == "pair":
         a, b = tf.split(images, 2, axis=2)
         return (a, b) if settings.direction == "AtoB" else (b, a)
     if settings.task == "holes":
@@ -145,17 +139,16 @@ class Pix2Pix(keras.Model):
 
     def __init__(self, settings, data):
         super().__init__()
-        self.settings = settings
-        shape = halved(data.image_shape) if settings.pairs else data.image_shape
+        self.settings, self.fit, shape = settings, data.fit, data.picture_shape
         self.generator = build_generator(settings, shape)
         self.discriminator = build_discriminator(settings, shape)
         self.average = gan_cnn.averaged(self.generator, build_generator, settings, shape)
-        self.g_optimizer = utils.adam(self.generator, settings.g_learning_rate)
-        self.d_optimizer = utils.adam(self.discriminator, settings.d_learning_rate)
+        self.g_optimizer = gan_cnn.adam(self.generator, settings.g_learning_rate)
+        self.d_optimizer = gan_cnn.adam(self.discriminator, settings.d_learning_rate)
         self.real_loss = keras.losses.BinaryCrossentropy(from_logits=True)
         losses = {"l1": keras.losses.MeanAbsoluteError, "l2": keras.losses.MeanSquaredError}
         self.pixel_loss = losses[settings.loss]()
-        self.random = keras.random.SeedGenerator(settings.seed)
+        self.random = utils.RandomStream(utils.stream(settings.seed, "training"))
         self.built = True  # every network is: Keras need not call the whole to find out
 
     @tf.function
@@ -163,7 +156,7 @@ class Pix2Pix(keras.Model):
         """One step of each network on (images, labels); returns {name: scalar of this batch}."""
         images, _ = batch
         masks = mnist_ds.training_masks(images, self.settings, self.random)
-        source, target = pairs_of(self.settings, images, masks)
+        source, target = pairs_of(self.settings, self.fit, images, masks)
         figures = {}
 
         with tf.GradientTape() as g_tape:
@@ -196,44 +189,50 @@ class Pix2Pix(keras.Model):
         return {"g_loss": g_loss, self.settings.loss: pixel_loss, **figures}
 
 
+def complete(generator, settings, images, masks):
+    """Whole pictures and masks -> {"original", "holed", "completed"}: pictures, side by side."""
+    completed = gan_cnn.predict(generator, images * masks)
+    return {"original": images, "holed": images * masks, "completed": completed}
+
+
 def main():
-    settings = utils.parse(Settings, __doc__)
+    settings = runs.parse(Settings, __doc__)
     if settings.sample:
         return sample(settings)
-    data = mnist_ds.load(settings.data, settings.size, settings.pairs)
-    utils.start(settings, data)
+    (data,) = load(settings)
+    run = training.start(settings, data)
     gan = Pix2Pix(settings, data)
 
-    # Held-out pictures and holes, the same in every run; in the frames some of each class.
+    # Held-out pairs, the same in every frame.
     images, masks = mnist_ds.held_out_holes(data, settings.hole)
-    source, target = (part.numpy() for part in pairs_of(settings, tf.constant(images), masks))
-    shown = mnist_ds.some_of_each_class(data.test_labels)
+    pairs = pairs_of(settings, data.fit, tf.constant(images), masks)
+    source, target = (part.numpy() for part in pairs)
+    shown = mnist_ds.some_of_each_class(data.test.labels)
 
     def rows():
         generated = gan_cnn.predict(gan.average, source[shown])
         return {"source": source[shown], "generated": generated, "target": target[shown]}
 
-    batches = mnist_ds.epochs(settings, data)
-    run = utils.train(gan, settings, batches, lambda caption: visual.frame(rows(), caption))
+    training.train(run, gan, lambda caption: visual.frame(rows(), caption))
     generated = gan_cnn.predict(gan.average, source)
-    if settings.task == "holes" and not settings.pairs:
-        scores = classifier.completion_scores(data, masks, generated)
+    if settings.task == "holes" and data.fit != "pair":
+        found = scores.completion_scores(data, masks, generated, settings.judge)
     else:
-        scores = classifier.pair_scores(target, generated)
-    utils.finish(run, {"generator": gan.average}, scores, rows(), data.test_labels[shown])
+        found = scores.pair_scores(target, generated)
+    training.finish(run, {"generator": gan.average}, found, rows(), data.test.labels[shown])
 
 
 def sample(settings):
     """--sample: translate pictures from files with the generator that an earlier run has saved."""
-    generator = utils.load_generator(settings)
-    settings = utils.as_trained(settings, "data", "task", "direction")
-    fit = pictures.cropped if settings.pairs else pictures.padded
-    source = pictures.read_all(settings.sample, generator.input_shape[1:], fit)
-    if not settings.pairs:
+    generator = runs.load_generator(settings.out)
+    fit = runs.trained(settings)["data"][0]["fit"]
+    half = "left" if settings.direction == "AtoB" else "right"  # of a file that is a pair itself
+    source = pictures.read_all(settings.sample, generator.input_shape[1:], fit, half)
+    if fit != "pair":
         masks = mnist_ds.holes_for(source, settings.hole, settings.seed)
-        source = pairs_of(settings, tf.constant(source), masks)[0].numpy()
+        source = pairs_of(settings, fit, tf.constant(source), masks)[0].numpy()
     rows = {"source": source, "generated": gan_cnn.predict(generator, source)}
-    utils.save_samples(settings, rows, settings.sample)
+    training.save_samples(settings, rows, settings.sample, inputs=["source"])
 
 
 if __name__ == "__main__":

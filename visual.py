@@ -4,11 +4,12 @@ Pictures come in as the networks give them, (n, height, width, channels) in [-1,
 output are always drawn with the same brightness scale: -1 is black, 1 is white.
 """
 
-import imageio.v3 as imageio
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 BACKGROUND = 255  # white, as the pages on which the pictures are shown
+WIDEST = 620  # pixels of a row of pictures in a frame
+MOST_FRAMES = 50  # of a GIF
 
 
 def to_uint8(images):
@@ -28,8 +29,16 @@ def tile(images, columns, gap=2):
     return grid[: rows * (height + gap) - gap, : columns * (width + gap) - gap]
 
 
+def picture(image):
+    """One picture (height, width, channels) in [-1, 1] as a PIL image."""
+    pixels = to_uint8(image)
+    return Image.fromarray(pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels)
+
+
 def frame(rows, caption, columns=10, zoom=2, names=()):
     """One picture of labelled rows, as a PIL image: what is saved after every epoch.
+
+    At most about 700 pixels wide, whatever the size of the pictures: larger ones are shown smaller.
 
     Args:
         rows: {label: pictures}, sets of the same size; they are shown below each other, and a set
@@ -48,43 +57,62 @@ def frame(rows, caption, columns=10, zoom=2, names=()):
     left = 10 + max(int(font.getlength(label)) for label in sets)
     top, gap, block_gap = 24 + 18 * bool(len(names)), 4, 10
     height, width, channels = strips[0][1].shape
+    # By a whole number if larger, so that all pixels stay squares of one size.
+    zoom = min(zoom, WIDEST // width) or WIDEST / width
+    width, height = round(width * zoom), round(height * zoom)
     blocks = len(strips) // len(sets) if len(sets) > 1 else 1  # one row needs no gaps
     canvas = Image.new(
         "L" if channels == 1 else "RGB",
-        (
-            left + width * zoom + gap,
-            top + len(strips) * (height * zoom + gap) + (blocks - 1) * block_gap,
-        ),
+        (left + width + gap, top + len(strips) * (height + gap) + (blocks - 1) * block_gap),
         color="white",
     )
     draw = ImageDraw.Draw(canvas)
     draw.text((left, 3), caption, fill="black", font=font)
     for i, name in enumerate(names):
-        center = left + zoom * (width + 2) * (i + 0.5) / columns
-        draw.text((center, top - 2), str(name), fill="black", font=font, anchor="mb")
+        center = left + width * (i + 0.5) / columns
+        draw.text((center, top - 2), str(name)[:8], fill="black", font=font, anchor="mb")
     y = top
+    filter_ = Image.Resampling.NEAREST if zoom >= 1 else Image.Resampling.LANCZOS
     for i, (label, strip) in enumerate(strips):
-        picture = Image.fromarray(strip.squeeze(-1) if channels == 1 else strip).resize(
-            (width * zoom, height * zoom), 0
-        )
-        canvas.paste(picture, (left, y))
-        draw.text((4, y + (height * zoom - 14) // 2), label, fill="black", font=font)
-        y += height * zoom + gap + (block_gap if blocks > 1 and (i + 1) % len(sets) == 0 else 0)
+        shown = Image.fromarray(strip.squeeze(-1) if channels == 1 else strip)
+        canvas.paste(shown.resize((width, height), filter_), (left, y))
+        draw.text((4, y + (height - 14) // 2), label, fill="black", font=font)
+        y += height + gap + (block_gap if blocks > 1 and (i + 1) % len(sets) == 0 else 0)
     return canvas
 
 
 def save_gif(path, frames, seconds=0.6, last_seconds=3.0):
     """Frames (paths of pictures), in this order, as a GIF that loops for ever.
 
-    The last frame is held longer, for it is the one that people want to look at. Frames of another
-    size than the last one, from before a script was changed, are left out.
+    Of more than 50 frames the first, the last, and as many evenly between: what it costs to write
+    the GIF, in time and memory, does not grow with the run. The last frame is held longer, for it
+    is the one that people want to look at. Frames of another size than the last one, from before a
+    script was changed, are left out.
     """
-    pictures = [imageio.imread(frame) for frame in frames]
-    pictures = [picture for picture in pictures if picture.shape == pictures[-1].shape]
-    milliseconds = [int(1000 * seconds)] * (len(pictures) - 1) + [int(1000 * last_seconds)]
-    if len(pictures) == 1:  # Pillow takes a list only for several frames
-        milliseconds = milliseconds[0]
-    imageio.imwrite(path, pictures, extension=".gif", duration=milliseconds, loop=0)
+    if len(frames) > MOST_FRAMES:
+        evenly = np.linspace(0, len(frames) - 1, MOST_FRAMES).round().astype(int)
+        frames = [frames[i] for i in evenly]
+    sizes = []
+    for frame in frames:
+        with Image.open(frame) as opened:
+            sizes.append(opened.size)
+    frames = [frame for frame, size in zip(frames, sizes, strict=True) if size == sizes[-1]]
+    milliseconds = [int(1000 * seconds)] * (len(frames) - 1) + [int(1000 * last_seconds)]
+
+    def opened():  # one after the other, so that they are not all in memory as they are drawn
+        for frame in frames:
+            with Image.open(frame) as picture:
+                yield picture.convert("L" if picture.mode == "L" else "RGB")
+
+    pictures = opened()
+    next(pictures).save(
+        path,
+        format="GIF",
+        save_all=True,
+        append_images=pictures,
+        duration=milliseconds if len(frames) > 1 else milliseconds[0],
+        loop=0,
+    )
 
 
 def save_figure(path, rows, names, columns=20):

@@ -1,4 +1,3 @@
-import dataclasses
 import importlib
 import json
 import pathlib
@@ -12,52 +11,20 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-import utils  # first of all: it quiets TensorFlow's start-up messages
+import utils  # first of all: it prepares TensorFlow
 import keras
 import numpy as np
 import tensorflow as tf
 
+import lessons
 import mnist_ds
 
-
-@dataclasses.dataclass
-class Script:
-    """What the tests that run over all scripts need to know of one."""
-
-    name: str
-    model: str
-    # Which networks each learning rate moves, by the name of its setting.
-    moves: dict
-    # The classes of the data sets that it takes, if not one of all classes.
-    classes: tuple = ()
-    # What it may be asked to do with a trained generator.
-    sample: str = "1"
-
-    def parts(self, data):
-        """The data sets that it trains on, of this one."""
-        return [data.only(name) for name in self.classes] or [data]
-
-    @property
-    def networks(self):
-        return [name for names in self.moves.values() for name in names]
+LESSONS = lessons.LESSONS
+JUDGE = ROOT / "data" / "classifier" / "mnist.keras"
 
 
-ONE_PAIR = {"g_learning_rate": ["generator", "average"], "d_learning_rate": ["discriminator"]}
-TWO_PAIRS = {
-    "g_learning_rate": ["g12", "g21", "average12", "average21"],
-    "d_learning_rate": ["d1", "d2"],
-}
-SCRIPTS = [
-    Script("ccgan", "CCGAN", ONE_PAIR),
-    Script("cgan", "CGAN", ONE_PAIR),
-    Script("dcgan", "DCGAN", ONE_PAIR),
-    Script("pix2pix", "Pix2Pix", ONE_PAIR),
-    Script("cyclegan", "CycleGAN", TWO_PAIRS, classes=("6", "9")),
-]
-
-
-@pytest.fixture(params=SCRIPTS, ids=lambda script: script.name)
-def script(request):
+@pytest.fixture(params=LESSONS, ids=lambda lesson: lesson.name)
+def lesson(request):
     return request.param
 
 
@@ -81,28 +48,48 @@ def eagerly():
     tf.config.run_functions_eagerly(False)
 
 
-def named(name):
-    return next(script for script in SCRIPTS if script.name == name)
+# ------------------------------------------------------------------------------- lessons in process
 
 
-def build(script, data, **settings):
-    """A script's model with these settings, and the settings."""
-    module = importlib.import_module(script.name)
-    chosen = module.Settings(**settings)
-    keras.utils.set_random_seed(chosen.seed)
-    return getattr(module, script.model)(chosen, *script.parts(data)), chosen
+def settings_of(lesson, *options):
+    """A lesson's settings for these options of its command line."""
+    return utils.parse(lesson.module.Settings, "", [str(option) for option in options])
 
 
-def batches_for(script, data, count, batch_size=16, seed=0):
+def build(lesson, small_data, *options):
+    """A lesson's model for these options and few digits, its settings, and its data sets."""
+    settings = settings_of(lesson, "--data", small_data, *options)
+    sets = lesson.module.load(settings)
+    keras.utils.set_random_seed(settings.seed)
+    return lesson.build(settings, *sets), settings, sets
+
+
+def batches_of(settings, sets, count):
     """The first batches that a script trains on, as a list."""
-    chosen = importlib.import_module(script.name).Settings(batch_size=batch_size, seed=seed)
-    return list(mnist_ds.epochs(chosen, *script.parts(data))(1).take(count))
+    return list(mnist_ds.epochs(settings, *sets)(1).take(count))
 
 
 def part_of(data, count):
-    """The first pictures of the training and of the test part, under the same name."""
-    parts = data.train_images, data.train_labels, data.test_images, data.test_labels
-    return mnist_ds.Data(data.name, *(part[:count] for part in parts))
+    """The first pictures of the training and of the test part of the same data."""
+    index = np.arange(count)
+    return mnist_ds.dataclasses.replace(
+        data, train=data.train.part(index), test=data.test.part(index)
+    )
+
+
+def noise_data(*shape, count=4, classes=1):
+    """A mnist_ds.Data of random pictures of this shape."""
+    pictures = np.random.default_rng(0).integers(0, 256, (count, *shape), np.uint8)
+    part = mnist_ds.Arrays(pictures, np.arange(count) % classes)
+    return mnist_ds.Data("noise", part, part)
+
+
+def weights_of(network):
+    """Copies of what gradients move: batch norm's averages, moved by looking, are not among it."""
+    return [tf.identity(weight).numpy() for weight in network.trainable_weights]
+
+
+# -------------------------------------------------------------------------------------- as programs
 
 
 def run_script(name, *args, cwd=None, **options):
@@ -113,7 +100,7 @@ def run_script(name, *args, cwd=None, **options):
 
 @pytest.fixture
 def program(monkeypatch, capsys):
-    """(name, arguments) -> what a script says on stdout; in this process, which starts sooner.
+    """(name, arguments) -> what a program says on stdout; in this process, which starts sooner.
 
     Fails if it says anything on stderr, or ends with an error.
     """
@@ -131,10 +118,33 @@ def program(monkeypatch, capsys):
     return run
 
 
-def smoke(out, data="mnist", epochs=3, steps=7):
+@pytest.fixture
+def refused(monkeypatch, capsys):
+    """(name, arguments) -> the one line on stderr with which a program refuses them, code 2."""
+
+    def run(name, *args):
+        monkeypatch.setattr(sys, "argv", [f"{name.rpartition('.')[2]}.py", *map(str, args)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as exit_:
+            utils.run(importlib.import_module(name).main)
+        errors = capsys.readouterr().err
+        assert exit_.value.code == 2
+        assert errors.count("\n") == 1
+        assert errors.startswith(f"{name.rpartition('.')[2]}.py: ")
+        return errors
+
+    return run
+
+
+def contents(folder):
+    """{path: bytes} of all files in a folder."""
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def smoke(out, data="mnist", epochs=3, steps=4):
     """The options of a run that takes seconds, and whose figures can be compared to the bit."""
     options = ["--epochs", epochs, "--steps-per-epoch", steps, "--batch-size", 8, "--out", out]
-    return [*options, "--data", data, "--precision", "float32"]
+    return [*options, "--data", data, "--precision", "float32", "--judge", JUDGE]
 
 
 @pytest.fixture(scope="session")
@@ -166,35 +176,32 @@ def once(tmp_path_factory, worker_id):
 
 
 @pytest.fixture(scope="session")
-def small_data(data, once):
-    """A file of few digits, by whose name the shipped classifier is found."""
+def small_data(once):
+    """A file of few digits."""
 
     def make(path):
-        parts = {
-            "train": (data.train_images, data.train_labels),
-            "test": (data.test_images, data.test_labels),
-        }
+        data = mnist_ds.load("mnist")
         arrays = {}
-        for part, (images, labels) in parts.items():
-            arrays |= {f"x_{part}": images[:400], f"y_{part}": labels[:400]}
+        for name, part in (("train", data.train), ("test", data.test)):
+            arrays |= {f"x_{name}": part.images[:400], f"y_{name}": part.labels[:400]}
         np.savez(path, **arrays)
 
-    return once("mnist.npz", make)
+    return once("few.npz", make)
 
 
 @pytest.fixture(scope="session")
 def finished_run(small_data, once, tmp_path_factory):
-    """script's name -> a copy of the folder of a smoke run, and its process."""
-    runs = {}
+    """lesson's name -> a copy of the folder of a smoke run, and its process."""
+    finished = {}
 
-    def finished(name):
+    def run(name):
         def make(path):
             path.mkdir()
             process = run_script(name, *smoke(path / "run", small_data), cwd=path)
             ended = process.returncode, process.stdout, process.stderr
             (path / "ended.json").write_text(json.dumps(ended))
 
-        if name not in runs:
+        if name not in finished:
             path = once(name, make)
             process = subprocess.CompletedProcess(
                 [], *json.loads((path / "ended.json").read_text())
@@ -202,12 +209,7 @@ def finished_run(small_data, once, tmp_path_factory):
             assert process.returncode == 0, process.stderr
             out = tmp_path_factory.mktemp(name) / "run"
             shutil.copytree(path / "run", out)
-            runs[name] = (out, process)
-        return runs[name]
+            finished[name] = (out, process)
+        return finished[name]
 
-    return finished
-
-
-def weights_of(network):
-    """Copies of what gradients move: batch norm's averages, moved by looking, are not among it."""
-    return [tf.identity(weight).numpy() for weight in network.trainable_weights]
+    return run

@@ -1,8 +1,8 @@
 """How fast a training step is: eagerly and as a `tf.function`, in full and in half precision.
 
-    python bench.py                                     all scripts
-    python bench.py --scripts cgan --precisions float32 some of it
-    python bench.py --packages --json docs/bench.json   what README.md's figures are made from
+    python -m tools.bench                                      all lessons
+    python -m tools.bench --lessons cgan --precisions float32  some of it
+    python -m tools.bench --packages --json docs/bench.json    what README.md's table is made from
 
 The variants take turns, so that whatever else the machine does hits all of them. Look at the
 ratios; the milliseconds differ from machine to machine and from minute to minute. The last column
@@ -12,7 +12,6 @@ nothing holds it up, multiplying two large matrices in the same precision.
 
 import dataclasses
 import datetime
-import importlib
 import os
 import pathlib
 import platform
@@ -27,21 +26,16 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+import lessons
 import mnist_ds
 
-MODELS = {
-    "ccgan": "CCGAN",
-    "cgan": "CGAN",
-    "dcgan": "DCGAN",
-    "pix2pix": "Pix2Pix",
-    "cyclegan": "CycleGAN",
-}
+ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 
 @dataclasses.dataclass
 class Settings:
-    scripts: tuple[Literal[tuple(MODELS)], ...] = tuple(MODELS)
-    """which scripts' steps"""
+    lessons: tuple[str, ...] = ()
+    """which lessons' steps; without, those of all"""
     precisions: tuple[Literal["float32", "mixed_bfloat16"], ...] = (
         "float32",
         "mixed_bfloat16",
@@ -57,16 +51,24 @@ class Settings:
     """a file for the table as JSON"""
 
 
-def variants(script, precisions):
+def lessons_of(names):
+    """The lessons of these names, as --lessons gives them; all if there are none."""
+    known = [lesson.name for lesson in lessons.LESSONS]
+    unknown = [name for name in names if name not in known]
+    utils.require(not unknown, "--lessons", " ".join(unknown), f"some of {', '.join(known)}")
+    return [lessons.named(name) for name in names or known]
+
+
+def variants(lesson, precisions):
     """{(precision, "eager" or "tf.function"): runs one step}, pictures and operations in a step."""
-    module = importlib.import_module(script)
-    chosen = module.Settings()
-    data = module.load(chosen) if script == "cyclegan" else [mnist_ds.load()]
+    chosen = lesson.module.Settings()
+    data = lesson.module.load(chosen)
     batch = next(iter(mnist_ds.epochs(chosen, *data)(1)))
-    steps = {}
+    steps, before = {}, keras.config.dtype_policy()
     for precision in precisions:
-        with utils.dtype_policy(precision):
-            model = getattr(module, MODELS[script])(chosen, *data)
+        keras.config.set_dtype_policy(precision)
+        model = lesson.build(chosen, *data)
+        keras.config.set_dtype_policy(before)
         for mode in ("eager", "tf.function"):
 
             def step(model=model, eager=mode == "eager"):
@@ -138,6 +140,7 @@ def download_size(requirements):
 
 def main():
     settings = utils.parse(Settings, __doc__)
+    chosen = lessons_of(settings.lessons)
     utils.require(settings.rounds >= 1, "--rounds", settings.rounds, "1 or more")
     utils.require(settings.steps >= 1, "--steps", settings.steps, "1 or more")
     keras.utils.set_random_seed(0)
@@ -153,14 +156,14 @@ def main():
         "script    precision       mode         ms/step  quartiles      images/s  speed-up  of peak"
     )
     table = []
-    for script in settings.scripts:
-        steps, batch_size, count = variants(script, settings.precisions)
+    for lesson in chosen:
+        steps, batch_size, count = variants(lesson, settings.precisions)
         seconds = measure(steps, settings.rounds, settings.steps)
         eager = np.median(next(iter(seconds.values())))  # of the first precision named
         for (precision, mode), times in seconds.items():
             low, median, high = np.percentile(times, [25, 50, 75])
             row = {
-                "script": script,
+                "script": lesson.name,
                 "precision": precision,
                 "mode": mode,
                 "ms_per_step": 1000 * median,
@@ -171,13 +174,13 @@ def main():
             }
             table.append(row)
             print(
-                f"{script:9} {precision:15} {mode:12} {1000 * median:7.1f}  "
+                f"{lesson.name:9} {precision:15} {mode:12} {1000 * median:7.1f}  "
                 f"{1000 * low:5.1f} - {1000 * high:5.1f}  {batch_size / median:8.0f}  "
                 f"{row['speed_up']:7.2f}x  {row['share_of_peak']:7.1%}"
             )
     found = {}
     if settings.packages:
-        size = download_size(pathlib.Path(__file__).with_name("requirements.txt"))
+        size = download_size(ROOT / "requirements.txt")
         found = {"download_mb": size / 1e6, "system": platform.system()}
         print(f"packages   {size / 1e6:.0f} MB to download, {platform.system()}")
     if settings.json:

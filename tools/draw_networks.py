@@ -1,15 +1,14 @@
 """Draws the networks of the lessons, with the shapes of everything that flows through them.
 
-    python draw_networks.py                 those of all scripts, into docs/img
-    python draw_networks.py --scripts cgan  some of them
+    python -m tools.draw_networks                 those of all lessons, into docs/img
+    python -m tools.draw_networks --lessons cgan  some of them
 
 Drawn from the models that the scripts build for MNIST: what the picture shows is what is trained.
+The inputs are called what their `keras.Input(name=...)` says.
 """
 
 import dataclasses
-import importlib
 import pathlib
-from typing import Literal
 
 import utils  # first of all: it quiets TensorFlow's start-up messages
 import keras
@@ -17,24 +16,9 @@ import matplotlib.figure
 import matplotlib.patches
 import numpy as np
 
-import bench
-import mnist_ds
+from tools import bench
 
-HERE = pathlib.Path(__file__).resolve().parent
-NETWORKS = {
-    "ccgan": ("generator", "discriminator"),
-    "cgan": ("generator", "discriminator"),
-    "dcgan": ("generator", "discriminator"),
-    "pix2pix": ("generator", "discriminator"),
-    "cyclegan": ("g12", "d2"),
-}
-INPUTS = {
-    ("ccgan", "generator"): ("picture", "mask"),
-    ("cgan", "generator"): ("random numbers", "label"),
-    ("cgan", "discriminator"): ("picture", "label"),
-    ("dcgan", "generator"): ("random numbers",),
-    ("pix2pix", "discriminator"): ("source", "picture"),
-}
+ROOT = pathlib.Path(__file__).resolve().parent.parent
 # What only changes the values gets no box of its own: its name stands beside the box before it.
 BESIDE = {
     "BatchNormalization": "batch norm",
@@ -43,7 +27,7 @@ BESIDE = {
     "ReLU": "ReLU",
     "Dropout": "dropout",
     "GaussianNoise": "noise",
-    "Activation": "tanh",
+    "Activation": "",
     "Identity": "",
     "Greater": "",
 }
@@ -51,10 +35,10 @@ BESIDE = {
 
 @dataclasses.dataclass
 class Settings:
-    scripts: tuple[Literal[tuple(NETWORKS)], ...] = tuple(NETWORKS)
-    """which scripts' networks"""
-    out: str = str(HERE / "docs" / "img")
-    """folder for the pictures, SCRIPT_networks.png"""
+    lessons: tuple[str, ...] = ()
+    """which lessons' networks; without, those of all"""
+    out: str = str(ROOT / "docs" / "img")
+    """folder for the pictures, LESSON_networks.png"""
 
 
 @dataclasses.dataclass
@@ -66,10 +50,9 @@ class Box:
     sources: list
 
 
-def boxes_of(network, inputs=("picture",)):
-    """The boxes of a built network, in the order of their computation; inputs: their names."""
+def boxes_of(network):
+    """The boxes of a built network, in the order of their computation."""
     boxes, box_of = [], {}
-    names = iter(inputs)
 
     def add(tensor, made_by, sources):
         boxes.append(Box(tuple(tensor.shape[1:]), [made_by], sources))
@@ -84,7 +67,7 @@ def boxes_of(network, inputs=("picture",)):
             output = node.output_tensors[0]
             if kind == "InputLayer":
                 if id(output) not in box_of:  # the inputs of a network within this one are known
-                    add(output, f"input: {next(names)}", [])
+                    add(output, f"input: {operation.name.replace('_', ' ')}", [])
             elif isinstance(operation, keras.Model):
                 for inner, source in zip(operation.inputs, sources, strict=True):
                     box_of[id(inner)] = source
@@ -92,7 +75,8 @@ def boxes_of(network, inputs=("picture",)):
                 box_of[id(output)] = box_of[id(operation.outputs[0])]
             elif kind in BESIDE:
                 off = 0 in (getattr(operation, "rate", 1), getattr(operation, "stddev", 1))
-                said = "" if off else BESIDE[kind]
+                said = "" if off else getattr(operation, "activation", None) or BESIDE[kind]
+                said = getattr(said, "__name__", said)
                 if said and said not in boxes[sources[0]].made_by:
                     boxes[sources[0]].made_by.append(said)
                 box_of[id(output)] = sources[0]
@@ -110,7 +94,7 @@ def described(operation):
         height, width = operation.kernel_size
         stride = f", stride {operation.strides[0]}" if operation.strides[0] > 1 else ""
         return f"{kind} {height}x{width}{stride}"
-    return {"Where": "hidden pixels of it, visible ones of the picture"}.get(kind, kind)
+    return {"Where": "each pixel from one of the two"}.get(kind, kind)
 
 
 def draw(ax, title, boxes, weights):
@@ -143,25 +127,20 @@ def draw(ax, title, boxes, weights):
 def main():
     settings = utils.parse(Settings, __doc__)
     out = utils.folder(settings.out)
-    for script in settings.scripts:
-        module = importlib.import_module(script)
-        chosen = module.Settings()
-        data = module.load(chosen) if script == "cyclegan" else [mnist_ds.load()]
-        model = getattr(module, bench.MODELS[script])(chosen, *data)
-        networks = [getattr(model, name) for name in NETWORKS[script]]
-        listed = [
-            boxes_of(network, INPUTS.get((script, name), ("picture",)))
-            for name, network in zip(NETWORKS[script], networks, strict=True)
-        ]
+    for lesson in bench.lessons_of(settings.lessons):
+        chosen = lesson.module.Settings()
+        model = lesson.build(chosen, *lesson.module.load(chosen))
+        networks = [getattr(model, name) for name in lesson.drawn]
+        listed = [boxes_of(network) for network in networks]
         rows = max(map(len, listed))
         figure = matplotlib.figure.Figure(figsize=(12, 0.42 * rows + 0.8), dpi=100)
-        axes = figure.subplots(1, len(networks))
-        for ax, name, network, boxes in zip(axes, NETWORKS[script], networks, listed, strict=True):
+        axes = figure.subplots(1, len(networks), squeeze=False)[0]
+        for ax, name, network, boxes in zip(axes, lesson.drawn, networks, listed, strict=True):
             weights = sum(int(np.prod(weight.shape)) for weight in network.trainable_weights)
-            draw(ax, f"{script}.py: {name}", boxes, weights)
+            draw(ax, f"{lesson.script.name}: {name}", boxes, weights)
             ax.set_ylim(-rows + 0.4, 0.6)
         figure.tight_layout()
-        path = out / f"{script}_networks.png"
+        path = out / f"{lesson.name}_networks.png"
         with utils.replacing(path) as part:
             figure.savefig(part, format="png")
         print(f"written    {path}")

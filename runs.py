@@ -1,0 +1,286 @@
+"""A run's folder: what it holds, whether it may be gone on with, and what later uses take from it.
+
+`run.json` marks a folder as a run's, and says of which script, with which settings, precision, data
+and code.
+"""
+
+import ast
+import dataclasses
+import hashlib
+import json
+import pathlib
+import sys
+
+import utils  # first of all: it prepares TensorFlow
+import keras
+
+HERE = pathlib.Path(__file__).resolve().parent
+PROGRAM, FORMAT = "mnist-gans", 2
+MARK = "run.json"
+# What may differ between two commands that are the same run: whether it is one run, not its result.
+# The precision is compared as it was chosen, below.
+NOT_COMPARED = ("out", "fresh", "sample", "judge", "precision")
+# What a run writes into its folder, and so what --fresh deletes from it; the mark comes last.
+WRITTEN = (
+    "frames/[0-9][0-9][0-9]*.png",
+    "checkpoint/ckpt-*_temp/*",
+    "checkpoint/ckpt-*",
+    "checkpoint/checkpoint*",
+    "generating.gif",
+    "samples.png",
+    "sampled.png",
+    "sampled/[0-9][0-9][0-9][0-9]_*.png",
+    "losses.png",
+    "history.csv",
+    "scores.json",
+    "generator*.keras",
+    "**/.part-*",
+    MARK,
+)
+# What the results do not depend on: pictures, files and lists.
+NO_PART_OF_THE_CODE = ("visual", "runs", "lessons")
+
+
+@dataclasses.dataclass
+class Run:
+    """A run that was started: its settings, its data sets, and the precision it computes in."""
+
+    settings: utils.Settings
+    data: tuple
+    precision: str
+    history: list = dataclasses.field(default_factory=list)
+    """a row of figures for every training step"""
+    trained: bool = False
+    """has this process trained, or was the run finished before?"""
+
+    @property
+    def out(self):
+        """Its folder."""
+        return pathlib.Path(self.settings.out)
+
+    @property
+    def settings_compared(self):
+        """The settings that make it this run, as JSON gives them back."""
+        chosen = dataclasses.asdict(self.settings)
+        chosen = {name: value for name, value in chosen.items() if name not in NOT_COMPARED}
+        return json.loads(json.dumps(chosen))
+
+    @property
+    def mark(self):
+        """What its run.json holds."""
+        return {
+            "program": PROGRAM,
+            "format": FORMAT,
+            "lesson": lesson_of(self.settings),
+            "code": code_digest(script_of(self.settings)),
+            "precision": self.precision,
+            "data": [
+                {
+                    "name": part.name,
+                    "fingerprint": part.fingerprint,
+                    "image_shape": list(part.image_shape),
+                    "class_names": part.names,
+                    "fit": part.fit,
+                }
+                for part in self.data
+            ],
+            "settings": self.settings_compared,
+        }
+
+
+def script_of(settings):
+    """The path of the script whose Settings these are."""
+    return pathlib.Path(sys.modules[type(settings).__module__].__file__)
+
+
+def lesson_of(settings):
+    """The name of the script whose Settings these are, such as "ccgan"."""
+    return script_of(settings).stem
+
+
+def code_digest(script):
+    """A hash of a script and of all modules of the project on which its results depend.
+
+    Comments, docstrings and the layout do not count. Another version of Python may give another
+    hash.
+    """
+    digest, waiting, seen = hashlib.sha256(), [pathlib.Path(script)], set()
+    while waiting:
+        path = waiting.pop()
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            body = getattr(node, "body", None)
+            if isinstance(body, list):  # strings that are statements: docstrings and the like
+                node.body = [part for part in body if not is_text(part)]
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            for name in names:
+                found = [folder / f"{name}.py" for folder in (path.parent, HERE)]
+                found = next((file for file in found if file.exists()), None)
+                if found and name not in (*NO_PART_OF_THE_CODE, *seen):
+                    seen.add(name)
+                    waiting.append(found)
+                    waiting.sort()
+        digest.update(ast.dump(tree).encode())
+    return digest.hexdigest()[:16]
+
+
+def is_text(statement):
+    """Is a statement nothing but a string?"""
+    constant = getattr(statement, "value", None) if isinstance(statement, ast.Expr) else None
+    return isinstance(constant, ast.Constant) and isinstance(constant.value, str)
+
+
+def read_mark(folder):
+    """What marks a folder as that of a run: the content of its run.json, or None."""
+    try:
+        mark = json.loads((pathlib.Path(folder) / MARK).read_text())
+    except (OSError, ValueError):
+        return None
+    ours = isinstance(mark, dict) and mark.get("program") == PROGRAM
+    return mark if ours else None
+
+
+def checked_mark(settings):
+    """The mark of the run in the output folder, None in an empty one.
+
+    Raises BadInput if the folder holds anything else than a run of this script.
+    """
+    out = pathlib.Path(settings.out)
+    mark = read_mark(out)
+    if mark is None:
+        if (out / "settings.json").exists() and (out / "checkpoint").exists():
+            what = "a run of an earlier version of this program, which cannot be gone on with"
+        elif any(not path.name.startswith(".part-") for path in out.glob("*")):
+            what = "files, but no run of this program"
+        else:
+            return None
+    elif mark.get("format") != FORMAT:
+        what = "a run of another version of this program"
+    elif mark["lesson"] != lesson_of(settings):
+        what = f"a run of {mark['lesson']}.py"
+    else:
+        return mark
+    raise utils.BadInput(f"--out {out}: the folder holds {what}; choose an empty or a new one")
+
+
+def open_run(run):
+    """Make a run's folder ready, new or as an earlier, unfinished or shorter run of it left it.
+
+    Raises BadInput, and changes nothing, if the folder holds anything else. A run that was stopped
+    before its first checkpoint is begun anew: nothing would be lost.
+    """
+    out = utils.folder(run.settings.out)
+    mark = checked_mark(run.settings)
+    if mark and (run.settings.fresh or not list(out.glob("checkpoint/ckpt-*.index"))):
+        delete(out)
+    elif mark:
+        compare(run, mark)
+    (out / "frames").mkdir(exist_ok=True)
+    utils.write_json(out / MARK, run.mark)
+
+
+def delete(out):
+    """Delete from a folder what a run has written there, and nothing else."""
+    for pattern in WRITTEN:
+        for path in out.glob(pattern):
+            path.rmdir() if path.is_dir() else path.unlink()
+
+
+def compare(run, mark):
+    """Raise BadInput unless a run is that of this mark, or the same for more epochs."""
+    mine, theirs = run.settings_compared, mark["settings"]
+    differences = [
+        f"{name} {theirs.get(name)} there, {mine.get(name)} now"
+        for name in sorted(mine.keys() | theirs.keys())
+        if theirs.get(name) != mine.get(name) and not (name == "epochs" and is_longer(run, theirs))
+    ]
+    if mark["precision"] != run.precision:
+        differences.append(f"precision {mark['precision']} there, {run.precision} now")
+    known = ("fingerprint", "image_shape", "class_names")
+    pictures = [[[part[name] for name in known] for part in m["data"]] for m in (mark, run.mark)]
+    if not differences and pictures[0] != pictures[1]:
+        counts = [[len(part["class_names"]) for part in m["data"]] for m in (mark, run.mark)]
+        differences = [f"other pictures in {' '.join(part['name'] for part in run.mark['data'])}"]
+        if counts[0] != counts[1]:
+            differences += [f"{counts[0]} classes there, {counts[1]} now"]
+    if not differences:
+        return
+    state = "a finished run" if (run.out / "scores.json").exists() else "an unfinished run"
+    hint = ""
+    if differences[0].startswith("epochs") and not run.settings.may_grow:
+        hint = "; a rate falls over all epochs, so that more of them are another run"
+    raise utils.BadInput(
+        f"--out {run.out}: {state} with other settings is there ({'; '.join(differences)}{hint}); "
+        "choose another --out, or delete that run with --fresh"
+    )
+
+
+def is_longer(run, theirs):
+    """Is this run the one with those settings, going on for more epochs?"""
+    return run.settings.may_grow and run.settings.epochs > (theirs.get("epochs") or 0)
+
+
+def frame_paths(out):
+    """The frames of a run, in order."""
+    return sorted((out / "frames").glob("[0-9]*.png"), key=lambda path: int(path.stem))
+
+
+def read_scores(out):
+    """The scores of a finished run; {} of any other."""
+    try:
+        return json.loads((pathlib.Path(out) / "scores.json").read_text())
+    except (OSError, ValueError):
+        return {}
+
+
+def peak_memory():
+    """{"peak_memory": how many GB this process has needed at most}; {} where no one can tell."""
+    try:
+        import resource  # not on Windows
+    except ImportError:
+        return {}
+    unit = 1 if sys.platform == "darwin" else 1024
+    return {"peak_memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9}
+
+
+# ----------------------------------------------------------------------------------------- sampling
+
+
+def parse(settings_class, doc):
+    """The settings of a script from the command line, as utils.parse gives them.
+
+    With --sample, all that is not on the command line is as in the run whose generator is used.
+    """
+    settings = utils.parse(settings_class, doc)
+    if settings.sample is None:
+        return settings
+    mark = trained(settings)
+    theirs = {k: tuple(v) if isinstance(v, list) else v for k, v in mark["settings"].items()}
+    try:
+        default = settings_class(**theirs, out=settings.out)
+    except TypeError as error:  # a run of the script as it was before a setting was renamed
+        raise utils.BadInput(f"--out {settings.out}: {error}; train again with --fresh") from None
+    return utils.parse(settings_class, doc, default=default)
+
+
+def trained(settings):
+    """The mark of the finished run in the output folder; BadInput if there is none."""
+    mark = checked_mark(settings)
+    if mark is None or not (pathlib.Path(settings.out) / "scores.json").exists():
+        raise utils.BadInput(
+            f"--sample needs a trained generator, and there is none in {settings.out}; train one "
+            "first by the same command without --sample, or name its folder with --out"
+        )
+    return mark
+
+
+def load_generator(out, name="generator"):
+    """The generator that an earlier run saved in its folder, a keras.Model."""
+    path = pathlib.Path(out) / f"{name}.keras"
+    try:
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        reason = " ".join(str(error).split())[:100]
+        raise utils.BadInput(
+            f"{path} cannot be loaded ({reason}); train it again with --fresh"
+        ) from None

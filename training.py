@@ -1,0 +1,289 @@
+"""Starting, training and finishing a run: the same for every script.
+
+Nothing of any one model is in here: `train` drives whatever has a Keras `train_step`.
+"""
+
+import os
+import pathlib
+import platform
+import signal
+import sys
+import time
+
+import utils  # first of all: it prepares TensorFlow
+import keras
+import numpy as np
+import tensorflow as tf
+import tqdm
+
+import mnist_ds
+import runs
+import visual
+
+
+def start(settings, *data):
+    """Check the settings against the data, open the run's folder, seed everything, set the
+    precision, and say all that. Returns a runs.Run.
+
+    Raises BadInput for what does not fit, before anything is written.
+    """
+    for part in data:
+        settings.check_data(part)
+    policy, why = precision_of(settings)
+    run = runs.Run(settings, data, policy)
+    runs.open_run(run)
+    keras.utils.set_random_seed(settings.seed)
+    keras.config.set_dtype_policy(policy)
+    steps = settings.steps_in_epoch(*data)
+    chosen = run.settings_compared | {"out": settings.out}
+    for part in data:
+        print(f"data       {part}")
+    print(f"device     {device()}")
+    print(f"precision  {policy} ({why})")
+    print("settings   " + ", ".join(f"{name}={value}" for name, value in chosen.items()))
+    print(
+        f"training   {settings.epochs} epochs of {steps} steps; everything goes into {settings.out}"
+    )
+    return run
+
+
+def precision_of(settings):
+    """(the precision to compute in, why): that of a run that goes on stays."""
+    mark = None if settings.fresh else runs.read_mark(settings.out)
+    if settings.precision == "auto" and mark:
+        return mark["precision"], "as this run began"
+    return utils.chosen_precision(settings.precision)
+
+
+def device():
+    """What computes, as text."""
+    gpus = tf.config.list_physical_devices("GPU")
+    what = "1 GPU" if gpus else f"CPU, {os.cpu_count()} cores"
+    if len(gpus) > 1:
+        what += f" of {len(gpus)}"
+    return f"{what}, {platform.machine()}; TensorFlow {tf.__version__}, Keras {keras.__version__}"
+
+
+class InterruptFlag:
+    """Within `with`, Ctrl-C only sets `.set`, so that no file is left half written.
+
+    A second Ctrl-C interrupts at once.
+    """
+
+    set = False
+
+    def __enter__(self):
+        self.before = signal.signal(signal.SIGINT, self.handle)
+        return self
+
+    def __exit__(self, *_):
+        signal.signal(signal.SIGINT, self.before)
+
+    def handle(self, *_):
+        if self.set:
+            raise KeyboardInterrupt
+        self.set = True
+
+
+def train(run, gan, picture, batches=None):
+    """Train a model, epoch by epoch, from where an earlier run of the same command was stopped.
+
+    After every epoch: the history, a checkpoint of all that the next epoch depends on, so that a
+    run that was killed resumes as if it had not been; then a frame, and the GIF of the frames so
+    far. The loop is written over `tf.distribute.get_strategy()`: under a strategy's scope every
+    replica takes its share of each batch. (The optimizers then sum the replicas' gradients; Adam's
+    steps do not depend on the scale of the gradient.)
+
+    Args:
+        run: what `start` gave back; its history is filled.
+        gan: a keras.Model whose `train_step(batch)` returns {name: scalar}. All its state must be
+            in Keras variables, among them its utils.RandomStreams.
+        picture: caption -> PIL image of how the model does now on fixed inputs.
+        batches: epoch -> tf.data.Dataset of one epoch's batches, the same for the same epoch; those
+            of the run's data where None is given.
+
+    Raises BadInput for a run that is damaged, Diverged if a figure stops being a finite number,
+    SystemExit(130) after Ctrl-C.
+    """
+    settings, out = run.settings, run.out
+    batches = batches or mnist_ds.epochs(settings, *run.data)
+    strategy = tf.distribute.get_strategy()
+    # Checkpoints find weights and optimizers by themselves, but not the state of what is random.
+    random = [v.value for v in gan.variables if v.path.endswith("seed_generator_state")]
+    checkpoint = tf.train.Checkpoint(gan=gan, random=random)
+    # Two, so that the older one is deleted only when the newer one is safe on the disk.
+    manager = tf.train.CheckpointManager(checkpoint, str(out / "checkpoint"), max_to_keep=2)
+    done = 0
+    if manager.checkpoints:
+        done, run.history = restore(checkpoint, manager.checkpoints, out)
+        print(f"resuming   {done} of {settings.epochs} epochs are there; --fresh starts over")
+    run.trained = done < settings.epochs
+    for path in runs.frame_paths(out):
+        if int(path.stem) > done:  # of an epoch whose checkpoint was not finished
+            path.unlink()
+
+    def show(epoch):
+        path = out / "frames" / f"{epoch:03d}.png"
+        try:
+            with utils.replacing(path) as part:
+                picture(f"epoch {epoch}").save(part, format="PNG")
+            with utils.replacing(out / "generating.gif") as part:
+                visual.save_gif(part, runs.frame_paths(out))
+        except OSError as error:  # on Windows, of a GIF that is being looked at
+            print(f"warning    no picture of epoch {epoch}: {error}; the training goes on")
+        return path
+
+    @tf.function
+    def step(batch):
+        figures = strategy.run(gan.train_step, args=(batch,))
+        return {name: strategy.reduce("mean", value, axis=None) for name, value in figures.items()}
+
+    with InterruptFlag() as interrupt:
+        if not (out / "frames" / f"{done:03d}.png").exists():
+            shown = show(done)
+            if not done:
+                print(f"untrained  {shown}")
+        for epoch in range(done + 1, settings.epochs + 1):
+            dataset = batches(epoch)
+            if settings.steps_per_epoch:
+                dataset = dataset.repeat().take(settings.steps_per_epoch)
+            dataset = strategy.experimental_distribute_dataset(dataset)
+            rows = train_epoch(step, dataset, epoch, run.history, interrupt)
+            if interrupt.set:
+                break
+            run.history += rows
+            utils.write_csv(out / "history.csv", run.history)
+            save(manager, epoch)
+            done = epoch
+            print(f"epoch {epoch:<5}{summary(rows)}  {show(epoch)}")
+            if interrupt.set:
+                break
+    if interrupt.set and done < settings.epochs:
+        print(
+            f"stopped    {done} of {settings.epochs} epochs are kept, their frames in "
+            f"{out / 'generating.gif'}; the same command resumes there"
+        )
+        sys.exit(130)
+
+
+def train_epoch(step, dataset, epoch, history, interrupt):
+    """The steps of one epoch, under a progress bar; returns their rows for the history."""
+    steps_before = history[-1]["step"] if history else 0
+    seconds_before = history[-1]["seconds"] if history else 0.0
+    rows = []
+    began = time.perf_counter()
+    # disable=None: no bar where it could not be redrawn in place, as in a file or a pipe.
+    bar = tqdm.tqdm(dataset, f"epoch {epoch}", unit="step", leave=False, disable=None)
+    for batch in bar:
+        figures = {name: float(value) for name, value in step(batch).items()}
+        for name, value in figures.items():
+            if not np.isfinite(value):
+                bar.close()
+                raise utils.Diverged(
+                    f"{name} became {value} in step {len(rows) + 1} of epoch {epoch}; the epochs "
+                    "before it are kept. Try a smaller learning rate or --precision float32, "
+                    "with --fresh or another --out"
+                )
+        seconds = seconds_before + time.perf_counter() - began
+        rows.append(
+            {"epoch": epoch, "step": steps_before + len(rows) + 1, "seconds": round(seconds, 3)}
+            | figures
+        )
+        bar.set_postfix_str(summary(rows[-20:]), refresh=False)
+        if interrupt.set:
+            break
+    bar.close()
+    return rows
+
+
+def summary(rows):
+    """The figures of the history's rows, averaged, as text."""
+    names = [name for name in rows[0] if name not in ("epoch", "step", "seconds")]
+    return "  ".join(f"{name} {np.mean([row[name] for row in rows]):.3f}" for name in names)
+
+
+def save(manager, epoch):
+    """Save the checkpoint of an epoch, and wait until it is on the disk."""
+    path = pathlib.Path(manager.save(checkpoint_number=epoch))
+    for file in (*path.parent.glob(f"{path.name}.*"), path.parent / "checkpoint", path.parent):
+        utils.sync(file)
+
+
+def restore(checkpoint, paths, out):
+    """Restore the newest whole one of `<folder>/ckpt-<epoch>`; returns that epoch and the history
+    up to it.
+    """
+    reasons = []
+    for path in reversed(paths):
+        epoch = int(path.rpartition("-")[2])
+        try:
+            checkpoint.restore(path).assert_existing_objects_matched()
+            history = [row for row in utils.read_csv(out / "history.csv") if row["epoch"] <= epoch]
+            if history[-1]["epoch"] != epoch:
+                raise ValueError("rows of history.csv are missing")
+            return epoch, history
+        except (OSError, ValueError, LookupError, AssertionError, tf.errors.OpError) as error:
+            reasons.append(" ".join(str(error).split())[:100])
+    raise utils.BadInput(
+        f"--out {out}: the run there is damaged ({reasons[0]}); start it over with --fresh"
+    )
+
+
+def finish(run, generators, scores, rows, names):
+    """Save the generators, figures and scores of a finished run, and say how it went.
+
+    Args:
+        run: what `start` gave back, trained.
+        generators: {file's name without .keras: keras.Model}.
+        scores: {name: figure}.
+        rows, names: of the samples, as visual.save_figure takes them.
+    """
+    out = run.out
+    for name, generator in generators.items():
+        with utils.replacing(out / f"{name}.keras") as part:
+            generator.save(part)
+    with utils.replacing(out / "samples.png") as part:
+        visual.save_figure(part, rows, names)
+    if run.history:
+        with utils.replacing(out / "losses.png") as part:
+            visual.save_losses(part, run.history)
+        memory = runs.peak_memory() if run.trained else runs.read_scores(out)
+        scores = scores | {
+            "train_steps": run.history[-1]["step"],
+            "train_seconds": run.history[-1]["seconds"],
+            **{name: memory[name] for name in ("peak_memory",) if name in memory},
+        }
+    utils.write_json(out / "scores.json", scores)
+    width = max(len(name) for name in scores)
+    for name, value in scores.items():
+        print(f"score      {name:{width}} {value:.4g}")
+    saved = [f"{name}.keras" for name in generators]
+    for name in ("generating.gif", "samples.png", "losses.png", "scores.json", *saved):
+        if (out / name).exists():
+            print(f"written    {out / name}")
+
+
+MOST_ON_A_SHEET = 100
+
+
+def save_samples(settings, rows, names, inputs=()):
+    """Write what --sample has made: {label: pictures}, one name for each picture of a row.
+
+    `sampled.png` is a labelled figure of the first 100; in `sampled/` every picture is a file of
+    its own, but for those of the rows that are `inputs`.
+    """
+    out = utils.folder(pathlib.Path(settings.out) / "sampled").parent
+    names = [pathlib.Path(str(name)).name for name in names]
+    for path in out.glob("sampled/[0-9][0-9][0-9][0-9]_*.png"):  # of another use
+        path.unlink()
+    results = {label: images for label, images in rows.items() if label not in inputs}
+    for label, images in results.items():
+        end = f"_{label.replace(' ', '_')}" if len(results) > 1 else ""
+        for i, (name, image) in enumerate(zip(names, images, strict=True)):
+            file = out / "sampled" / f"{i:04}_{pathlib.Path(name).stem}{end}.png"
+            with utils.replacing(file) as part:
+                visual.picture(image).save(part, format="PNG")
+    first = {label: images[:MOST_ON_A_SHEET] for label, images in rows.items()}
+    with utils.replacing(out / "sampled.png") as part:
+        visual.save_figure(part, first, names[:MOST_ON_A_SHEET])
+    print(f"results    {out / 'sampled.png'}, each picture of its own in {out / 'sampled'}")
