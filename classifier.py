@@ -1,6 +1,6 @@
 """A small digit classifier: the judge of every generator in this repository.
 
-It is trained on real digits only and never sees a generated one. It says which digit it recognizes
+It is trained on real digits only. It says which digit it recognizes
 in a picture, and the features by which it does so give the Frechet distance (scores.py).
 
     python classifier.py                                train one, into results/classifier

@@ -9,7 +9,7 @@ using Cycle-Consistent Adversarial Networks, https://arxiv.org/abs/1703.10593
 
 Deliberate differences from the paper:
  1. At 28x28 the generators are small encoder-decoders, with a dense layer that sees the whole
-    picture, and the patches have 22x22 pixels. From 64 pixels up both networks are the paper's:
+    picture, and the patches have 22x22 pixels. From 64 pixels up both networks follow the paper's:
     residual blocks, and 70x70 patches.
  2. Batches of 16, not of one picture; a learning rate of 0.0005, not 0.0002.
  3. The discriminators have no instance norm, and their maps keep their size at the end.

@@ -10,12 +10,13 @@ https://arxiv.org/abs/1511.06434
 Deliberate differences from the paper:
  1. MNIST at 28x28 by default, so that the networks are smaller: half as many layers.
  2. The discriminator has a dense layer and no batch norm; dropout, which the paper does not have
-    either but later recipes do, is there by `--dropout 0.3`, and slows the learning down.
+    either but later recipes do, is there by `--dropout 0.3`.
  3. LeakyReLU in both networks, not ReLU in the generator.
- 4. 16 normally distributed random numbers, not 100 uniform ones: there is less to sort out.
+ 4. 16 normally distributed random numbers, not 100 uniform ones; for digits they seem enough.
  5. One-sided label smoothing (arXiv 1606.03498, section 3.4): real pictures are labelled 0.9.
  6. A gradient penalty (R1, arXiv 1801.04406): it keeps the discriminator's slope small where
-    pictures are real, so that the two networks settle and no digit is forgotten.
+    pictures are real. Its paper shows that two networks which would otherwise circle around the
+    solution can come to rest there.
  7. Initial weights by Glorot's rule, not normal with a deviation of 0.02 (`--initial 0.02`).
  8. Smaller batches and higher learning rates than 128 and 0.0002: more steps in the same time.
  9. Pictures and scores come from a moving average of the generator's weights.
@@ -145,9 +146,8 @@ class DCGAN(keras.Model):
                 fake = self.discriminator(tf.stop_gradient(generated), training=True)
                 d_loss = self.real_loss(self.settings.smoothing * tf.ones_like(real), real) / 2
                 d_loss += self.real_loss(tf.zeros_like(fake), fake) / 2
-                # A steep discriminator has almost no gradient away from its edge; a gentle slope
-                # tells the generator from afar which way is up. The paper's gamma / 2 is halved, as
-                # the two terms above are.
+                # Keeps the slope at real pictures small, see the list above. The paper's gamma / 2
+                # is halved, as the two terms above are.
                 if self.settings.penalty:
                     slope = slope_tape.gradient(real, images)
                     steepness = tf.reduce_mean(tf.reduce_sum(slope**2, axis=(1, 2, 3)))

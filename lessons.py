@@ -284,7 +284,7 @@ LESSONS = [
         model="CCGAN",
         title="CCGAN",
         paper="1611.06430",
-        idea=("fills holes in pictures so that nobody can tell", "把图上的洞补得看不出来"),
+        idea=("fills holes in pictures so that nobody can tell", "把图上的洞补得不露痕迹"),
         new=("a picture as the condition", "以图片为条件"),
         moves=ONE_PAIR,
         drawn=("generator", "discriminator"),
@@ -500,7 +500,7 @@ LESSONS = [
             ),
             "12": Claim(
                 "Without the cycle loss CycleGAN collapses.",
-                "没有循环损失，CycleGAN 会坍缩。",
+                "没有循环损失，CycleGAN 会出现模式崩溃。",
                 ("cyclegan.py", "cyclegan.py --no-cycle"),
                 better(
                     "cyclegan.py",

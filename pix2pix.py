@@ -9,7 +9,7 @@ Image-to-Image Translation with Conditional Adversarial Networks, https://arxiv.
 
 Deliberate differences from the paper:
  1. At 28x28 the networks are smaller: three levels down to a single pixel, not eight, and 22x22
-    patches. From 64 pixels up they are the paper's, with the 70x70 patches of 256x256 pictures.
+    patches. From 64 pixels up they follow the paper's, with the 70x70 patches of 256x256 pictures.
  2. Batches of 32, not of one picture; learning rates of 0.001 and 0.0005, not 0.0002.
  3. No batch norm at the bottleneck, which it would set to zero for a batch of one, nor in the
     discriminator.

@@ -44,7 +44,8 @@ class Settings:
     size: int = 0
     """side in pixels that the pictures are brought to; 0 = as they are, in a folder 64"""
     train_pictures: int = 0
-    """train on only so many pictures, the first of the data; 0 = on all"""
+    """train on only so many pictures, the first of the data (of a folder: of its first classes); 0 =
+    on all"""
     out: str = "results"
     """folder for everything that the run writes"""
     epochs: int = 5

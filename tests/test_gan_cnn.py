@@ -1,3 +1,8 @@
+import os
+import shutil
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -72,7 +77,7 @@ def test_instance_normalization_round_trip(tmp_path):
 
 
 @pytest.mark.parametrize("norm", ["instance", "batch", None])
-@pytest.mark.parametrize("image_shape", [(28, 28, 2), (32, 20, 3)])
+@pytest.mark.parametrize("image_shape", [(28, 28, 2), (64, 40, 3)])
 def test_img2img_shape_and_range(norm, image_shape):
     network = gan_cnn.mnist_uni_img2img(image_shape, channels=1, norm=norm)
     outputs = network(100 * tf.random.normal((3, *image_shape))).numpy()
@@ -89,6 +94,73 @@ def test_img2img_refuses_unknown_norm_and_odd_sizes():
         gan_cnn.mnist_uni_img2img((28, 28, 1), norm="layer")
     with pytest.raises(ValueError, match="27x28"):
         gan_cnn.mnist_uni_img2img((27, 28, 1))
+
+
+# ------------------------------------------------------------------------------------------- sizes
+
+
+@pytest.mark.parametrize(
+    ("build", "times"),
+    [
+        (lambda shape: gan_cnn.mnist_uni_gen_cnn(16, shape), {7: 2, 66: 16}),
+        (gan_cnn.mnist_uni_disc_cnn, {7: 2, 66: 16}),
+        (gan_cnn.mnist_uni_img2img, {7: 4, 66: 4}),
+        (gan_cnn.resnet_img2img, {7: 4, 66: 4}),
+    ],
+    ids=["generator", "discriminator", "img2img", "resnet"],
+)
+def test_sizes_that_do_not_fit_are_refused(build, times):
+    for side, divisor in times.items():
+        said = f"^pictures of {side}x{side}: expected sides divisible by {divisor}, of at least 8"
+        with pytest.raises(ValueError, match=said):
+            build((side, side, 3))
+    with pytest.raises(ValueError, match="pictures of 64x66: expected sides"):
+        build((64, 66, 3))
+
+
+@pytest.mark.parametrize(
+    ("side", "halves", "weights"),
+    [
+        (28, [14, 7], 1_409_185),
+        (64, [32, 16], 6_496_417),
+        (128, [64, 32, 16], 7_090_977),
+        (256, [128, 64, 32, 16], 9_263_009),
+    ],
+)
+def test_img2img_halves_large_pictures_until_16_pixels(side, halves, weights):
+    network = gan_cnn.mnist_uni_img2img((side, side, 1))
+
+    def sides(kind):
+        return [x.output.shape[1] for x in network.layers if type(x) is kind and x.strides[0] == 2]
+
+    assert sides(keras.layers.Conv2D) == halves
+    assert sides(keras.layers.Conv2DTranspose) == [*halves[-2::-1], side]
+    assert network.count_params() == weights  # up to 64 pixels as many as there always were
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: gan_cnn.mnist_uni_gen_cnn(16, (256, 256, 3)),
+        lambda: gan_cnn.mnist_uni_disc_cnn((256, 256, 3)),
+        lambda: gan_cnn.mnist_uni_img2img((512, 512, 1)),
+    ],
+    ids=["generator", "discriminator", "img2img"],
+)
+def test_layers_have_at_most_512_filters(build):
+    network = build()
+    assert max(layer.filters for layer in network.layers if hasattr(layer, "filters")) == 512
+
+
+@pytest.mark.parametrize("norm", ["instance", "batch", None])
+def test_resnet_has_biases_where_no_normalization_follows(norm):
+    network = gan_cnn.resnet_img2img((64, 64, 1), channels=1, norm=norm)
+    biases = [layer.use_bias for layer in network.layers if hasattr(layer, "kernel_size")]
+    assert len(biases) == 3 + 2 * 6 + 2 + 1
+    assert biases == [norm is None] * (len(biases) - 1) + [True]
+    outputs = network(tf.random.normal((1, 64, 64, 1))).numpy()
+    assert outputs.shape == (1, 64, 64, 1)
+    assert np.abs(outputs).max() <= 1
 
 
 def test_every_output_pixel_sees_the_whole_picture():
@@ -132,3 +204,67 @@ def test_average_moves_towards_the_weights():
     gan_cnn.update_average(average, network, step=10**6, decay=0.999)
     assert average.weights[0].numpy().item() == pytest.approx(0.001, rel=1e-3)
     assert network.weights[0].numpy().item() == 1
+
+
+# ----------------------------------------------------------------------------------------- predict
+
+
+class Counted:
+    """Looks like a network of these shapes, and keeps how many pictures each call brings."""
+
+    def __init__(self, *inputs, output):
+        self.inputs = [keras.KerasTensor((None, *shape)) for shape in inputs]
+        self.outputs = [keras.KerasTensor((None, *output))]
+        self.calls = []
+
+    def __call__(self, inputs, training):
+        assert training is False
+        first = inputs[0] if isinstance(inputs, list) else inputs
+        self.calls.append(len(first))
+        return first[:, :1] * 2
+
+
+@pytest.mark.parametrize(
+    ("network", "calls"),
+    [
+        (Counted((16,), output=(28, 28, 1)), [500, 500, 7]),
+        (Counted((16,), output=(256, 256, 3)), [2] * 503 + [1]),
+        (Counted((16,), (256, 256, 3), output=(1,)), [2] * 503 + [1]),
+        (Counted((16,), output=(1024, 1024, 3)), [1] * 1007),
+    ],
+    ids=["small", "large output", "large second input", "one alone too large"],
+)
+def test_predict_takes_fewer_pictures_at_once_the_larger_they_are(network, calls):
+    numbers = np.arange(1007.0)[:, np.newaxis] * np.ones(16)
+    second = np.zeros((1007, 1))
+    inputs = [numbers, second] if len(network.inputs) > 1 else numbers
+    np.testing.assert_array_equal(gan_cnn.predict(network, inputs), 2 * numbers[:, :1])
+    assert network.calls == calls
+
+
+# ------------------------------------------------------------------------------------- on its own
+
+
+def test_a_saved_generator_needs_nothing_but_this_module(tmp_path):
+    """In a folder that holds gan_cnn.py and the generator, in the environment of its user."""
+    network = gan_cnn.mnist_uni_img2img((64, 64, 1), norm="instance")
+    network.save(tmp_path / "generator.keras")
+    shutil.copy(ROOT / "gan_cnn.py", tmp_path)
+    (tmp_path / "alone.py").write_text(
+        """
+import os, keras, numpy, tensorflow
+before = dict(os.environ)
+import gan_cnn
+assert dict(os.environ) == before, "gan_cnn sets environment variables"
+generator = keras.saving.load_model("generator.keras")
+numpy.save("made.npy", gan_cnn.predict(generator, numpy.full((3, 64, 64, 1), 0.5)))
+"""
+    )
+    ours = ("PYTHONPATH", "KERAS_BACKEND", "TF_CPP_MIN_LOG_LEVEL")
+    environment = {name: value for name, value in os.environ.items() if name not in ours}
+    process = subprocess.run(
+        [sys.executable, "alone.py"], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    assert process.returncode == 0, process.stderr
+    expected = gan_cnn.predict(network, np.full((3, 64, 64, 1), 0.5))
+    np.testing.assert_allclose(np.load(tmp_path / "made.npy"), expected, atol=1e-5)

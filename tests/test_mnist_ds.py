@@ -1,11 +1,17 @@
+import os
+import subprocess
+import sys
+import tracemalloc
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 import mnist_ds
 import utils
-from conftest import run_script
+from conftest import ROOT, noise_data, run_script
 
 DRAWS = 20_000
 SMALLEST, LARGEST = 10, 16
@@ -82,10 +88,10 @@ def test_whole_picture_hole():
 
 
 def test_mnist_is_whole(data):
-    assert data.train_images.shape == (60_000, 28, 28, 1)
-    assert data.test_images.shape == (10_000, 28, 28, 1)
-    assert data.train_images.dtype == np.uint8
-    assert np.bincount(data.train_labels).tolist()[:3] == [5923, 6742, 5958]
+    assert data.train.images.shape == (60_000, 28, 28, 1)
+    assert data.test.images.shape == (10_000, 28, 28, 1)
+    assert data.train.images.dtype == np.uint8
+    assert np.bincount(data.train.labels).tolist()[:3] == [5923, 6742, 5958]
     assert data.num_classes == 10
 
 
@@ -93,10 +99,10 @@ def test_normalize():
     np.testing.assert_allclose(mnist_ds.normalize(np.uint8([0, 51, 255])), [-1, -0.6, 1], atol=1e-6)
 
 
-def small_data(count=100):
+def numbered(count=100):
+    """A part whose pictures are of one pixel, as bright as their label says."""
     images = np.arange(count, dtype=np.uint8).reshape(count, 1, 1, 1)
-    labels = np.arange(count, dtype=np.int32)
-    return mnist_ds.Data("small", images, labels, images, labels)
+    return mnist_ds.Arrays(images, np.arange(count))
 
 
 def labels_in(dataset):
@@ -104,7 +110,7 @@ def labels_in(dataset):
 
 
 def test_batches_hold_every_picture_once_with_its_label():
-    dataset = mnist_ds.batches(small_data(), 10)
+    dataset = mnist_ds.batches(numbered(), 10)
     assert sorted(labels_in(dataset)) == list(range(100))
     for images, labels in dataset:
         assert images.dtype == tf.float32
@@ -112,13 +118,13 @@ def test_batches_hold_every_picture_once_with_its_label():
 
 
 def test_batches_are_all_of_one_size():
-    sizes = [len(labels) for _, labels in mnist_ds.batches(small_data(), 30)]
+    sizes = [len(labels) for _, labels in mnist_ds.batches(numbered(), 30)]
     assert sizes == [30, 30, 30]
 
 
 def test_order_depends_on_seed_and_epoch_alone():
     def order(seed, epoch):
-        return labels_in(mnist_ds.batches(small_data(), 10, seed, epoch)).tolist()
+        return labels_in(mnist_ds.batches(numbered(), 10, seed, epoch)).tolist()
 
     assert order(0, 1) == order(0, 1)
     orders = [order(0, 1), order(0, 2), order(1, 1), order(1, 2), list(range(100))]
@@ -126,8 +132,20 @@ def test_order_depends_on_seed_and_epoch_alone():
 
 
 def test_shuffled_over_the_whole_set():
-    first = labels_in(mnist_ds.batches(small_data(), 10).take(1))
-    assert first.max() - first.min() > 50
+    first = labels_in(mnist_ds.batches(numbered(), 50).take(1))
+    assert first.max() - first.min() > 90
+
+
+def test_two_sets_have_orders_of_their_own():
+    """Also one run's first set and another's second: they were once of one seed."""
+    both = [mnist_ds.Data(name, numbered(), numbered()) for name in ("first", "second")]
+    orders = []
+    for seed in (0, 1, 2):
+        settings = utils.Settings(seed=seed, batch_size=20)
+        for of_set in zip(*mnist_ds.epochs(settings, *both)(1), strict=True):
+            orders.append(tuple(labels_in(of_set)))
+    assert {len(order) for order in orders} == {100}
+    assert len(set(orders)) == 6
 
 
 def test_some_of_each_class():
@@ -135,6 +153,221 @@ def test_some_of_each_class():
     assert mnist_ds.some_of_each_class(labels, 6).tolist() == [1, 0, 4, 3, 2]
     assert mnist_ds.some_of_each_class(labels, 2).tolist() == [1, 0, 4]
     assert mnist_ds.some_of_each_class(labels * 0, 3).tolist() == [0, 1, 2]
+
+
+# ------------------------------------------------------------------------------ what a set can do
+
+
+def animals():
+    """Three classes, of which the second has no test picture and the third is called as a number.
+
+    The training pictures are of 48 pixels.
+    """
+    images = np.random.default_rng(0).integers(0, 256, (6, 48, 48, 1), np.uint8)
+    train = mnist_ds.Arrays(images, np.array([0, 1, 2, 0, 1, 2]))
+    test = mnist_ds.Arrays(images[:2], np.array([0, 2]))
+    return mnist_ds.Data("animals", train, test, ("cat", "dog", "0"), fingerprint="of these")
+
+
+def test_only_one_class_by_its_name_or_number():
+    of_class = {name: animals().only(name) for name in ("cat", "0", "2")}
+    for name, label in (("cat", 0), ("0", 2), ("2", 2)):  # what is called "0" goes first
+        assert set(of_class[name].train.labels) == set(of_class[name].test.labels) == {label}
+    np.testing.assert_array_equal(of_class["cat"].train.images, animals().train.images[[0, 3]])
+    assert of_class["cat"].num_classes == 3
+    assert str(of_class["cat"]) == "animals: 2 training and 1 test pictures, 48x48x1, class cat"
+    with pytest.raises(utils.BadInput, match=r"^--source dog: expected a class that has training"):
+        animals().only("dog", "--source")
+
+
+def test_labels_that_there_are_not():
+    with pytest.raises(utils.BadInput) as error:
+        animals().only("fox")
+    assert str(error.value) == (
+        "--label fox: expected one of the classes of animals: cat, dog, 0; or its number, 0 to 2"
+    )
+    with pytest.raises(utils.BadInput) as error:
+        mnist_ds.label_of("10", [str(label) for label in range(10)], "--sample")
+    assert str(error.value) == (
+        "--sample 10: expected one of the classes: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9"
+    )
+    with pytest.raises(utils.BadInput, match="--label -1: expected"):
+        animals().only("-1")
+
+
+def test_the_first_training_pictures():
+    for count, kept in ((0, 6), (2, 2), (6, 6), (7, 6)):
+        first = animals().first(count)
+        np.testing.assert_array_equal(first.train.images, animals().train.images[:kept])
+        assert first.train.labels.tolist() == [0, 1, 2, 0, 1, 2][:kept]
+        np.testing.assert_array_equal(first.test.images, animals().test.images)
+
+
+def test_what_is_made_of_a_set_keeps_its_fingerprint(tmp_path):
+    data = animals()
+    changed = [data.only("cat"), data.first(2), data.resized(64), data.resized(8).only("cat")]
+    assert {of.fingerprint for of in changed} == {"of these"}
+    np.savez(tmp_path / "mine.npz", **arrays())
+    prints = {
+        mnist_ds.load(str(tmp_path / "mine.npz"), size, train_pictures=count).fingerprint
+        for size, count in ((0, 0), (64, 0), (0, 2), (40, 3))
+    }
+    assert len(prints) == 1
+    assert prints != {""}
+
+
+def test_two_sets_are_made_alike():
+    grey, colour = noise_data(64, 64, 1), noise_data(64, 64, 3)
+    both = mnist_ds.alike(grey, colour)
+    assert [of.image_shape for of in both] == [(64, 64, 3), (64, 64, 3)]
+    for channel in range(3):
+        np.testing.assert_array_equal(both[0].test.images[..., channel], grey.test.images[..., 0])
+    np.testing.assert_array_equal(both[1].train.images, colour.train.images)
+    assert mnist_ds.alike(grey, grey) == [grey, grey]
+    with pytest.raises(utils.BadInput) as error:
+        mnist_ds.alike(grey, noise_data(64, 48, 3))
+    assert str(error.value) == (
+        "pictures of 64x64 and 64x48: expected one size for all; --size gives it"
+    )
+
+
+# ------------------------------------------------------------------------------------------- sizes
+
+
+@pytest.mark.parametrize("side", [24, 64])
+@pytest.mark.parametrize("shape", [(40, 100), (100, 40), (41, 64)])
+def test_resized_pictures_are_squares_of_the_middle(shape, side):
+    """Black in the middle square, its last rows grey, and white beside it."""
+    height, width = shape
+    inner = min(shape)
+    top, left = (height - inner) // 2, (width - inner) // 2
+    images = np.full((3, height, width, 1), 255, np.uint8)
+    images[:, top : top + inner, left : left + inner] = 0
+    images[:, top + inner // 2 : top + inner, left : left + inner] = 100
+    part = mnist_ds.Arrays(images, np.array([2, 0, 1]))
+    resized = mnist_ds.Data("wide", part, part, fit="crop").resized(side)
+    assert resized.name == f"wide{side}"
+    assert resized.image_shape == (side, side, 1)
+    assert resized.train.labels.tolist() == [2, 0, 1]
+    assert resized.fit == "crop"
+    away = side // 4  # from the edge between black and grey
+    assert (resized.train.images[:, : side // 2 - away] == 0).all()
+    assert (resized.train.images[:, side // 2 + away :] == 100).all()
+    assert resized.train.images.max() < 130  # bicubic goes a little beyond
+
+
+def test_resizing_takes_little_memory(monkeypatch):
+    """No more than a chunk is ever in float32, four times the size of what is kept."""
+    counts, resize = [], tf.image.resize
+
+    def counted(images, *args, **options):
+        counts.append(len(images))
+        return resize(images, *args, **options)
+
+    monkeypatch.setattr(tf.image, "resize", counted)
+    part = noise_data(8, 8, 1, count=8500).train
+    tracemalloc.start()
+    try:
+        resized = mnist_ds.squares(part, 40)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert sum(counts) == len(resized) == 8500
+    assert max(counts) <= 1000
+    whole = 8500 * 40 * 40
+    chunk = 1000 * 40 * 40 * 4
+    assert peak < whole + 3 * chunk < 3 * whole
+    alone = mnist_ds.squares(part.part(slice(8400, None)), 40)
+    np.testing.assert_array_equal(resized.images[8400:], alone.images)  # every chunk in its place
+
+
+def test_data_are_loaded_in_a_size(tmp_path):
+    np.savez(tmp_path / "mine.npz", **arrays())
+    of_size = {size: mnist_ds.load(str(tmp_path / "mine.npz"), size) for size in (0, 28, 64)}
+    assert {size: of.name for size, of in of_size.items()} == {0: "mine", 28: "mine", 64: "mine64"}
+    assert of_size[64].train.images.shape == of_size[64].test.images.shape == (4, 64, 64, 1)
+
+
+def test_mnist_is_mnist_beside_a_folder_of_that_name(tmp_path, monkeypatch):
+    (tmp_path / "mnist").mkdir()
+    for i in range(3):
+        Image.new("RGB", (70, 50), (80 * i, 0, 0)).save(tmp_path / "mnist" / f"{i}.png")
+    monkeypatch.chdir(tmp_path)
+    assert mnist_ds.load("mnist").image_shape == (28, 28, 1)
+    folder = mnist_ds.load("./mnist", size=48)
+    assert (folder.name, folder.image_shape, folder.fit) == ("mnist", (48, 48, 3), "crop")
+    assert len(folder.train) + len(folder.test) == 3
+
+
+# ------------------------------------------------------------------------------- what is random
+
+
+def test_every_use_of_a_seed_has_a_seed_of_its_own():
+    uses = [f"{use} {number}" for use in ("order", "data") for number in range(100)]
+    seeds = [utils.stream(seed, use) for seed in (0, 1, 2, 2**31 - 1) for use in uses]
+    assert len(set(seeds)) == len(seeds)
+    assert all(type(seed) is int and 0 <= seed < 2**31 for seed in seeds)
+    assert max(seeds) > 2**30  # the whole range is used
+    assert utils.stream(3, "training") == utils.stream(3, "training")
+
+
+def test_random_stream_draws_what_keras_would():
+    ours, theirs = utils.RandomStream(5), keras.random.SeedGenerator(5)
+    draw = tf.function(lambda seed: keras.random.normal((4,), seed=seed))
+    for _ in range(3):
+        expected = keras.random.normal((4,), seed=theirs)
+        np.testing.assert_allclose(draw(ours), expected, rtol=1e-6)
+
+
+def test_random_stream_goes_on_after_a_checkpoint(tmp_path):
+    class Model(keras.Model):
+        def __init__(self, seed):
+            super().__init__()
+            self.random = utils.RandomStream(seed)
+            # As training.train does it.
+            found = [v.value for v in self.variables if v.path.endswith("seed_generator_state")]
+            self.checkpoint = tf.train.Checkpoint(gan=self, random=found)
+
+        def draw(self):
+            return keras.random.uniform((4,), seed=self.random).numpy()
+
+    before = Model(5)
+    before.draw()
+    path = before.checkpoint.save(str(tmp_path / "ckpt"))
+    expected = [before.draw() for _ in range(3)]
+    after = Model(6)
+    after.checkpoint.restore(path).assert_existing_objects_matched()
+    np.testing.assert_array_equal([after.draw() for _ in range(3)], expected)
+
+
+@pytest.mark.slow
+def test_random_stream_gives_every_replica_numbers_of_its_own():
+    """On two logical processors, which only a new process can have."""
+    code = """
+import utils, keras, tensorflow as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+for seed in (5, 5, 6):
+    with strategy.scope():
+        random = utils.RandomStream(seed)
+    step = tf.function(lambda: strategy.run(lambda: keras.random.uniform((4,), seed=random)))
+    for _ in range(3):
+        print(*[x for part in strategy.experimental_local_results(step()) for x in part.numpy()])
+"""
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    process = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True
+    )
+    assert process.returncode == 0, process.stderr
+    drawn = np.array([line.split() for line in process.stdout.splitlines()], float)
+    first, again, other = drawn.reshape(3, 3, 2, 4)  # run, step, replica, numbers
+    np.testing.assert_array_equal(first, again)
+    assert len(np.unique(np.stack([first, other]))) == 2 * 3 * 2 * 4
+    # The first replica's are those of a single device.
+    random = keras.random.SeedGenerator(5)
+    alone = [keras.random.uniform((4,), seed=random) for _ in range(3)]
+    np.testing.assert_allclose(first[:, 0], alone, rtol=1e-6)
 
 
 # ----------------------------------------------------------------------------------- bad data files
@@ -148,7 +381,7 @@ def arrays(**changes):
 def test_npz_of_ones_own(tmp_path):
     np.savez(tmp_path / "mine.npz", **arrays())
     mine = mnist_ds.load(str(tmp_path / "mine.npz"))
-    assert (mine.name, mine.image_shape, len(mine.train_images)) == ("mine", (28, 28, 1), 4)
+    assert (mine.name, mine.image_shape, len(mine.train)) == ("mine", (28, 28, 1), 4)
 
 
 @pytest.mark.parametrize(
@@ -202,7 +435,7 @@ def test_named_data_set(monkeypatch):
     monkeypatch.setattr(mnist_ds, "check_download", lambda builder: None)
     with tfds.testing.mock_data(num_examples=5):
         named = mnist_ds.load("fashion_mnist")
-    assert (named.name, named.image_shape, len(named.train_images)) == (
+    assert (named.name, named.image_shape, len(named.train)) == (
         "fashion_mnist",
         (28, 28, 1),
         5,

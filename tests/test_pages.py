@@ -1,6 +1,5 @@
 """What the pages say: their tables, links, pictures and commands, in both languages."""
 
-import importlib
 import json
 import re
 import shlex
@@ -8,21 +7,21 @@ import shutil
 import subprocess
 import zipfile
 
+import utils  # noqa: F401  first of all: it prepares TensorFlow
 import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
 
-import bench
-import draw_networks
-import gallery
 import mnist_ds
-from conftest import ROOT, SCRIPTS
+from conftest import LESSONS, ROOT, build
 from test_pictures import fill
+from tools import bench, draw_networks, gallery
 
 PAGES = gallery.pages()
+README = ROOT / "README.md"
 ENGLISH = [page for page in PAGES if not page.name.endswith(".zh-CN.md")]
-LESSONS = [ROOT / "docs" / f"{script.name}.md" for script in SCRIPTS]
+LESSON_PAGES = [gallery.page_of(lesson) for lesson in LESSONS]
 
 
 def chinese(page):
@@ -38,36 +37,42 @@ def named_by_file(pages):
     return pytest.mark.parametrize("page", pages, ids=lambda page: page.name)
 
 
-# ------------------------------------------------------------------------------ tables and pictures
+# ------------------------------------------------------------------------------ blocks and pictures
 
 
 @named_by_file(PAGES)
-def test_tables_are_what_the_command_makes(page):
+def test_blocks_are_what_the_command_makes(page):
     assert gallery.filled(page) == text_of(page)
 
 
-def test_every_table_is_shown_somewhere():
+def test_every_block_is_shown_somewhere():
     shown = set(re.findall(r"<!-- begin ([\w ]+) -->", "".join(map(text_of, PAGES))))
     claims = {f"claim {path.stem}" for path in (ROOT / "docs" / "claims").glob("*.json")}
-    assert shown == set(gallery.TABLES) | claims
+    assert shown == set(gallery.BLOCKS) | claims
 
 
-def test_tables_change_with_the_scores(tmp_path, monkeypatch):
+def test_every_lesson_s_page_leads_on():
+    for page in LESSON_PAGES:
+        assert "<!-- begin links -->" in text_of(page)
+        assert f"<!-- begin claim {page.stem} -->" in text_of(page)
+
+
+def test_blocks_change_with_the_scores(tmp_path, monkeypatch):
     shutil.copytree(ROOT / "docs", tmp_path / "docs")
     monkeypatch.setattr(gallery, "DOCS", tmp_path / "docs")
     path = tmp_path / "docs" / "scores" / "ccgan.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"recognised": 0.1234}))
-    for table in ("gallery", "scores", "holes"):
-        assert "12.3%" in gallery.TABLES[table](False, "")
+    for block in ("gallery", "scores", "holes"):
+        assert "12.3%" in gallery.BLOCKS[block](False, README)
     path = tmp_path / "docs" / "claims" / "12.json"
     found = json.loads(path.read_text())
     found["scores"]["cyclegan.py"]["12_diversity"] = [0.5, 0.6, 0.7]
     path.write_text(json.dumps(found))
-    assert "0.60 ± 0.10" in gallery.claim_table("12", False, "")
+    assert "0.60 ± 0.10" in gallery.claim_block("12", False, README)
 
 
 def test_gallery_collects_finished_runs(finished_run, tmp_path, monkeypatch):
-    """A run's pictures and scores come into docs/; scripts without a finished run are left out."""
+    """A run's pictures and scores come into docs/; lessons without a finished run are left out."""
     monkeypatch.setattr(gallery, "DOCS", tmp_path / "docs")
     out, _ = finished_run("dcgan")
     shutil.copytree(out, tmp_path / "results" / "dcgan")
@@ -75,10 +80,28 @@ def test_gallery_collects_finished_runs(finished_run, tmp_path, monkeypatch):
     gallery.collect(tmp_path / "results")
     copied = {str(path.relative_to(tmp_path / "docs")) for path in tmp_path.rglob("docs/*/*")}
     images = {f"img/dcgan{end}" for end in (".gif", "_samples.png", "_losses.png")}
-    assert copied == images | {"scores/dcgan.json", "scores/dcgan_epochs.json"}
+    scores = {f"scores/dcgan{end}.json" for end in ("", "_epochs", "_run")}
+    assert copied == images | scores
     means = json.loads((tmp_path / "docs" / "scores" / "dcgan_epochs.json").read_text())
     assert set(means) == {"d_loss", "g_loss", "D(x)", "D(G(z))"}
     assert all(len(values) == 3 for values in means.values())
+
+
+def test_same_holes_filled_by_each(finished_run, tmp_path, monkeypatch):
+    """Side by side stand the same digits with the same holes, and what each generator makes."""
+    for run, (name, _) in gallery.HOLES.items():
+        shutil.copytree(finished_run(name)[0], tmp_path / run)
+    monkeypatch.setattr(gallery.visual, "frame", lambda rows, caption: rows)
+    rows = gallery.side_by_side(tmp_path)
+    scripts = ["ccgan.py", "pix2pix.py", "pix2pix.py --loss l2"]
+    assert list(rows) == ["original", "holed", *scripts]
+    original, holed, first, second, third = rows.values()
+    assert len(original) == 20
+    visible = holed != 0
+    assert np.all(holed[visible] == original[visible])
+    assert np.all(first[visible] == original[visible])  # CCGAN's own rule
+    assert np.all(second == third)  # here they are copies of one run
+    assert np.mean(first == second) < 0.9
 
 
 def test_pictures_and_repository_are_small():
@@ -136,7 +159,7 @@ def test_both_languages_have_the_same_figures(page):
     assert figures(text_of(page)) == figures(text_of(chinese(page)))
 
 
-@named_by_file([page for english in LESSONS for page in (english, chinese(english))])
+@named_by_file([page for english in LESSON_PAGES for page in (english, chinese(english))])
 def test_quoted_lines_stand_in_the_script(page):
     script = page.name.partition(".")[0]
     lines = [line.strip() for line in text_of(ROOT / f"{script}.py").splitlines()]
@@ -155,12 +178,13 @@ def commands(page):
     """The commands that a page shows, on lines of their own or within a sentence."""
     text = text_of(page)
     blocks = re.findall(r"^    (python .*)$", text, re.MULTILINE)
-    return sorted({*blocks, *re.findall(r"`(python \w+\.py[^`]*)`", text)})
+    inline = re.findall(r"`(python (?:\w+\.py|-m tools\.\w+)[^`]*)`", text)
+    return sorted({*blocks, *inline})
 
 
 ALL_COMMANDS = sorted({command for page in PAGES for command in commands(page)})
 INSTALL = "python -m pip install -r requirements.txt && python "
-TRAINED = [script.name for script in SCRIPTS]
+TRAINED = [lesson.name for lesson in LESSONS]
 
 
 def test_the_first_commands_are_those_that_ci_runs():
@@ -170,12 +194,23 @@ def test_the_first_commands_are_those_that_ci_runs():
     assert all(f'shown "{command}"' in ci for command in installing)
 
 
-@pytest.mark.parametrize("command", [c for c in ALL_COMMANDS if not c.startswith(INSTALL)])
+def by_time(command):
+    """A command as a test's parameter; slow if it trains a run of its own."""
+    script, *args = command.split()[1:]
+    used = args == [] or "--sample" in args or "--help" in args  # what another test has trained
+    trains = script.endswith(".py") and not used
+    return pytest.param(command, marks=[pytest.mark.slow] if trains else [])
+
+
+@pytest.mark.parametrize(
+    "command",
+    [by_time(c) for c in ALL_COMMANDS if not c.startswith((INSTALL, "python -m pytest"))],
+)
 def test_shown_command_in_smoke_form(
-    command, finished_run, small_data, data, program, tmp_path, monkeypatch, capsys
+    command, finished_run, small_data, program, tmp_path, monkeypatch
 ):
     """As shown, in an empty folder with what it names, but with few steps of small pictures."""
-    name, *args = shlex.split(command)[1:]
+    name, *args = shlex.split(command.removeprefix("python ").removeprefix("-m "))
     name = name.removesuffix(".py")
     fill(tmp_path / "my_pictures", "a/0.png", "a/1.png", "b/0.png", "b/1.png", "b/2.png")
     for folder in ("my_horses", "my_zebras"):
@@ -189,7 +224,8 @@ def test_shown_command_in_smoke_form(
         images = np.zeros((30, 32, 32, 3), np.uint8)
         labels = np.arange(30, dtype=np.int32) % 10
         names = ("airplane", *"bcdefg", "horse", *"ij") if name == "cifar10" else ()
-        return mnist_ds.Data(name, images, labels, images, labels, names)
+        part = mnist_ds.Arrays(images, labels)
+        return mnist_ds.Data(name, part, part, names)
 
     monkeypatch.setattr(mnist_ds, "load_tfds", load_tfds)
     if "--help" in args:
@@ -209,15 +245,15 @@ def test_shown_command_in_smoke_form(
         assert "generating.gif" in finished_run(name)[1].stdout
     elif name == "classifier":
         assert "test accuracy" in program(name, *args, *small, *short, cwd=tmp_path)
-    elif name == "bench":
-        few = ["--rounds", 1, "--steps", 1, "--scripts", "dcgan", "--precisions", "float32"]
+    elif name == "tools.bench":
+        few = ["--rounds", 1, "--steps", 1, "--lessons", "dcgan", "--precisions", "float32"]
         monkeypatch.setattr(bench, "download_size", lambda requirements: 1e6)
         assert "dcgan" in program(name, *args, *few, cwd=tmp_path)
-    elif name == "draw_networks":
-        assert "written" in program(name, *args, "--scripts", "dcgan", "--out", tmp_path)
-    elif name == "gallery":
+    elif name == "tools.draw_networks":
+        assert "written" in program(name, *args, "--lessons", "dcgan", "--out", tmp_path)
+    elif name == "tools.gallery":
         assert "| `ccgan.py` |" in program(name, *args, "--compare")
-    elif name == "claims":
+    elif name == "tools.claims":
         assert "python " in program(name, *args, "--list")
     else:
         pytest.fail(f"no smoke form is known of: {command}")
@@ -225,7 +261,7 @@ def test_shown_command_in_smoke_form(
 
 def test_bench(tmp_path, program):
     options = ["--rounds", 1, "--steps", 1, "--json", tmp_path / "bench.json"]
-    program("bench", "--scripts", "dcgan", *options)
+    program("tools.bench", "--lessons", "dcgan", *options)
     measured = json.loads((tmp_path / "bench.json").read_text())
     table = measured["steps"]
     assert [(row["script"], row["precision"], row["mode"]) for row in table] == [
@@ -271,26 +307,21 @@ def test_operations_are_counted_as_on_paper():
     assert counted == 3 * (convolution + product)
 
 
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.name)
-def test_drawn_networks_are_those_that_are_built(script, data):
+def test_drawn_networks_are_those_that_are_built(lesson, small_data):
     """Every kernel of a network is in its picture, and every box is of a layer's shape."""
-    module = importlib.import_module(script.name)
-    model = getattr(module, script.model)(module.Settings(), *script.parts(data))
-    for name in draw_networks.NETWORKS[script.name]:
+    model, _, _ = build(lesson, small_data)
+    for name in lesson.drawn:
         network = getattr(model, name)
-        inputs = draw_networks.INPUTS.get((script.name, name), ("picture",))
-        boxes = draw_networks.boxes_of(network, inputs)
+        boxes = draw_networks.boxes_of(network)
         kernels = [weight for weight in network.trainable_weights if len(weight.shape) > 1]
         layers = [box for box in boxes if box.made_by[0].startswith(("Conv2D", "Dense"))]
         assert len(layers) == len(kernels)
         outputs = network.outputs
         assert {tuple(output.shape[1:]) for output in outputs} <= {box.shape for box in boxes}
-        assert sum(box.made_by[0].startswith("input") for box in boxes) == len(network.inputs)
-
-
-def test_every_script_is_known_to_the_tools():
-    names = {script.name for script in SCRIPTS}
-    assert set(bench.MODELS) == set(gallery.SCRIPTS) == set(draw_networks.NETWORKS) == names
+        inputs = {(box.made_by[0], box.shape) for box in boxes if not box.sources}
+        named = {(f"input: {i.name.replace('_', ' ')}", i.shape[1:]) for i in network.inputs}
+        assert inputs == named
+        assert not [said for said, _ in inputs if said.startswith("input: input")]
 
 
 def test_nothing_big_or_foreign_is_committed():

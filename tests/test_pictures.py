@@ -110,16 +110,20 @@ def test_turned_as_the_camera_says(tmp_path):
 
 @pytest.mark.skipif(not features.check("avif"), reason="this Pillow does not read AVIF")
 def test_a_damaged_avif_file(tmp_path):
-    """Of which Pillow's reader raises RuntimeError."""
+    """Pillow raises RuntimeError for some; each can be read or is refused in the right way."""
     whole = io.BytesIO()
     ink().save(whole, "AVIF")
-    content = bytearray(whole.getvalue())
-    for i in range(4, len(content), 7):
+    refused = 0
+    for i in range(len(whole.getvalue())):
+        content = bytearray(whole.getvalue())
         content[i] ^= 255
-    for size in (len(whole.getvalue()) // 2, len(content)):
-        (tmp_path / "file.avif").write_bytes(content[:size])
-        with pytest.raises(utils.BadInput, match="not a picture"):
+        (tmp_path / "file.avif").write_bytes(content)
+        assert pictures.is_grey(tmp_path / "file.avif") in (True, False)
+        try:
             pictures.read_all([tmp_path / "file.avif"], (28, 28, 1))
+        except utils.BadInput:
+            refused += 1
+    assert refused
 
 
 # ------------------------------------------------------------------------- more than 8 bits, floats
@@ -172,13 +176,24 @@ def test_a_tiff_file_may_say_what_is_white(tmp_path, said, white):
 
 
 def save_deep_colours(path, values, said=0):
-    """A TIFF file of 16-bit colours, which Pillow cannot write. `said` as the tag MaxSampleValue."""
+    """A TIFF file of 16-bit colours, which Pillow cannot write; `said` as its MaxSampleValue."""
     height, width, _ = values.shape
-    entries = [(256, 3, 1, width), (257, 3, 1, height), (258, 3, 3, 8), (259, 3, 1, 1)]
-    entries += [(262, 3, 1, 2), (273, 4, 1, 14), (277, 3, 1, 3), (278, 3, 1, height)]
-    entries += [(279, 4, 1, values.nbytes), (281, 3, 1, said)][: 1 + bool(said)]
-    content = struct.pack("<2sHI3H", b"II", 42, 14 + values.nbytes, 16, 16, 16)
-    content += values.astype("<u2").tobytes() + struct.pack("<H", len(entries))
+    pixels = values.astype("<u2").tobytes()
+    short, long = 3, 4
+    entries = [
+        (256, short, 1, width),
+        (257, short, 1, height),
+        (258, short, 3, 8),  # where the three numbers of bits are
+        (259, short, 1, 1),  # not compressed
+        (262, short, 1, 2),  # RGB
+        (273, long, 1, 14),  # where the pixels are
+        (277, short, 1, 3),
+        (278, short, 1, height),
+        (279, long, 1, len(pixels)),
+    ]
+    entries += [(281, short, 1, said)] if said else []
+    content = struct.pack("<2sHI3H", b"II", 42, 14 + len(pixels), 16, 16, 16) + pixels
+    content += struct.pack("<H", len(entries))
     content += b"".join(struct.pack("<HHII", *entry) for entry in entries) + bytes(4)
     path.write_bytes(content)
 
@@ -255,7 +270,7 @@ def test_of_a_pair_only_one_half_is_seen(tmp_path, width, height, seam, size):
 
 def test_of_a_pair_in_a_jpeg_file_only_one_half_is_seen(tmp_path):
     """In a file decoded at a fraction of its size, pixels stand for both halves."""
-    pair(1008, 504).save(tmp_path / "pair.jpg", quality=100, subsampling=0)
+    pair(1004, 502).save(tmp_path / "pair.jpg", quality=100, subsampling=0)
     for half, colour in (("left", RED), ("right", BLUE)):
         image = pictures.read_all([tmp_path / "pair.jpg"], (28, 28, 3), "pair", half)[0]
         np.testing.assert_allclose(image, np.broadcast_to(colour, image.shape), atol=0.03)
@@ -289,7 +304,7 @@ def several(folder, count):
 
 
 def scanned(folder):
-    """What `pictures.scan` finds: {name of the file: (its class, whether it is in the test part)}."""
+    """What `pictures.scan` finds: {name of the file: (its class, is it in the test part?)}."""
     paths, labels, names, test = pictures.scan(folder)
     assert labels.dtype == np.int32
     assert test.dtype == bool
@@ -308,6 +323,9 @@ def test_folder_with_sub_folders_as_classes(tmp_path, size):
     assert data.class_names == ("cat", "horse")
     assert np.bincount(data.train.labels).tolist() == [18, 18]
     assert np.bincount(data.test.labels).tolist() == [2, 2]
+    greys = [10 * i % 256 + 5 for i in range(40)]
+    assert data.test.read()[:, 0, 0, 0].tolist() == greys[9::10]
+    assert data.train.read()[:, 0, 0, 0].tolist() == [g for g in greys if g not in greys[9::10]]
     assert data.only("horse").train.labels.tolist() == [1] * 18
     with pytest.raises(utils.BadInput, match=r"--label dog: .*cat, horse"):
         data.only("dog")
@@ -379,14 +397,13 @@ def test_what_programs_leave_behind_is_no_class(tmp_path):
 
 def test_many_pictures_of_many_classes_are_sorted_out_soon(tmp_path):
     """In seconds, not hours; their files need not be there."""
-    files = [tmp_path / f"{i // 100:04}" / f"{i % 100}.png" for i in range(100_000)]
+    files = [tmp_path / f"{i // 5:05}" / f"{i % 5}.png" for i in range(100_000)]
     began = time.perf_counter()
     paths, labels, class_names, test = pictures.sorted_out(tmp_path, files)
-    assert time.perf_counter() - began < 20  # for slow machines; 1 is common
+    assert time.perf_counter() - began < 10  # for slow machines; 1 is common
     assert paths == files
-    assert labels.tolist() == [i // 100 for i in range(100_000)]
-    assert len(class_names) == 1000
-    assert test.sum() == 10_000
+    assert labels.tolist() == [i // 5 for i in range(100_000)]
+    assert len(class_names) == test.sum() == 20_000
 
 
 def test_the_order_of_pictures_is_that_of_their_names_everywhere(tmp_path):

@@ -1,4 +1,4 @@
-"""What holds for every script, tested on every script."""
+"""What holds for every lesson, tested on every lesson of the list."""
 
 import ast
 import csv
@@ -6,7 +6,6 @@ import dataclasses
 import importlib
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -17,12 +16,14 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+import runs
 import utils
 from conftest import (
+    LESSONS,
     ROOT,
-    SCRIPTS,
-    batches_for,
+    batches_of,
     build,
+    contents,
     run_script,
     smoke,
     weights_of,
@@ -31,33 +32,35 @@ from conftest import (
 # -------------------------------------------------------------------------------- the training step
 
 
-def test_each_gradient_step_moves_only_its_own_network(script, data, eagerly):
+def test_each_gradient_step_moves_only_its_own_network(lesson, small_data, eagerly):
     """With all learning rates but one at 0, nothing but that one's networks may move."""
-    for rate, moved in script.moves.items():
-        others = {name: 0.0 for name in script.moves if name != rate}
-        model, _ = build(script, data, **others)
-        before = {name: weights_of(getattr(model, name)) for name in script.networks}
-        for batch in batches_for(script, data, 2):
+    for rate, moved in lesson.moves.items():
+        others = [name for name in lesson.moves if name != rate]
+        options = [part for name in others for part in (f"--{name.replace('_', '-')}", "0")]
+        model, settings, sets = build(lesson, small_data, "--batch-size", 4, *options)
+        before = {name: weights_of(getattr(model, name)) for name in lesson.networks}
+        for batch in batches_of(settings, sets, 2):
             model.train_step(batch)
-        for name in script.networks:
+        for name in lesson.networks:
             after = weights_of(getattr(model, name))
             same = [np.array_equal(a, b) for a, b in zip(before[name], after, strict=True)]
             # Every weight of the networks that should move, for a layer left out would not learn.
             assert not any(same) if name in moved else all(same), (rate, name)
 
 
-def test_every_network_has_an_optimizer_of_its_own(script, data):
-    model, _ = build(script, data)
+def test_every_network_has_an_optimizer_of_its_own(lesson, small_data):
+    model, _, _ = build(lesson, small_data)
     optimizers = [value for name, value in vars(model).items() if name.endswith("_optimizer")]
-    trained = [name for name in script.networks if not name.startswith("average")]
+    trained = [name for name in lesson.networks if not name.startswith("average")]
     assert len({id(optimizer) for optimizer in optimizers}) == len(trained)
+    assert all(optimizer.built for optimizer in optimizers)  # an unbuilt one traces twice
 
 
-def test_training_is_passed_at_every_call_of_a_network(script):
+def test_training_is_passed_at_every_call_of_a_network(lesson):
     """In train_step every `self.<network>(...)` says whether it trains: Keras's default is no."""
-    tree = ast.parse((ROOT / f"{script.name}.py").read_text())
+    tree = ast.parse(lesson.script.read_text())
     steps = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef) and n.name == "train_step"]
-    networks = set(script.networks)
+    networks = set(lesson.networks)
     calls = [
         node
         for node in ast.walk(steps[0])
@@ -72,40 +75,52 @@ def test_training_is_passed_at_every_call_of_a_network(script):
         assert ast.literal_eval(given["training"]) is True, ast.unparse(call)
 
 
-def test_batches_of_any_size_give_finite_figures(script, data, eagerly):
-    model, _ = build(script, data)
+def test_what_is_random_in_a_step_goes_through_one_helper(lesson, small_data):
+    """utils.RandomStream, which gives every replica its own numbers, in a stream of its own."""
+    source = lesson.script.read_text()
+    assert "SeedGenerator" not in source
+    assert "tf.random." not in source
+    model, _, _ = build(lesson, small_data, "--seed", 3)
+    assert isinstance(model.random, utils.RandomStream)
+    assert model.random._initial_seed == utils.stream(3, "training")
+
+
+def test_batches_of_any_size_give_finite_figures(lesson, small_data, eagerly):
     for size in (1, 7):
-        for name, value in model.train_step(batches_for(script, data, 1, size)[0]).items():
+        model, settings, sets = build(lesson, small_data, "--batch-size", size)
+        for name, value in model.train_step(batches_of(settings, sets, 1)[0]).items():
             assert value.shape == ()
             assert np.isfinite(value)
-            # Probabilities, but CycleGAN's least squares aim at 0 and 1 and may miss them.
-            low, high = (-2, 3) if script.name == "cyclegan" else (0, 1)
+            low, high = (0, 1) if lesson.probabilities else (-2, 3)
             assert not name.startswith("D(") or low < value < high
 
 
-def test_another_seed_gives_another_run(script, data, eagerly):
-    """That the same seed gives the same run is seen where a broken off run goes on, below."""
+def test_another_seed_gives_another_run(lesson, small_data, eagerly):
+    """That the same seed gives the same run is seen where a killed run resumes, below."""
 
     def figures(seed):
-        model, _ = build(script, data, seed=seed)
-        return model.train_step(batches_for(script, data, 1, seed=seed)[0])
+        model, settings, sets = build(lesson, small_data, "--seed", seed, "--batch-size", 4)
+        return model.train_step(batches_of(settings, sets, 1)[0])
 
     first, other = figures(seed=3), figures(seed=4)
     assert all(first[name] != other[name] for name in first)
 
 
-def test_compile_and_fit_in_half_precision(script, data):
+@pytest.mark.slow
+def test_compile_and_fit_in_half_precision(lesson, small_data):
     """Keras's own loop takes the model, traces the step once, and all networks learn in bfloat16.
 
     Its first figures are those of float32, as far as bfloat16 can give them.
     """
-    batch = batches_for(script, data, 1, batch_size=32)[0]
+    options = ["--batch-size", 32]
     tf.config.run_functions_eagerly(True)
-    exact = build(script, data)[0].train_step(batch)
+    model, settings, sets = build(lesson, small_data, *options)
+    batch = batches_of(settings, sets, 1)[0]
+    exact = model.train_step(batch)
     tf.config.run_functions_eagerly(False)
     keras.config.set_dtype_policy("mixed_bfloat16")
-    model, _ = build(script, data)
-    before = {name: weights_of(getattr(model, name)) for name in script.networks}
+    model, _, _ = build(lesson, small_data, *options)
+    before = {name: weights_of(getattr(model, name)) for name in lesson.networks}
     model.compile()
     epochs = tf.data.Dataset.from_tensors(batch)
     history = model.fit(epochs, epochs=3, shuffle=False, verbose=0).history
@@ -120,56 +135,60 @@ def test_compile_and_fit_in_half_precision(script, data):
         assert network.dtype_policy.name == policy
 
 
-def test_two_replicas(tmp_path):
-    """The same steps under a distribution strategy, on two logical processors."""
+@pytest.mark.slow
+def test_two_replicas(lesson, small_data, tmp_path):
+    """Steps under a distribution strategy, on two logical processors, each with its own noise."""
     code = """
-import sys, utils, tensorflow as tf, keras, mnist_ds
+import sys, utils, tensorflow as tf, lessons, runs, training
 from PIL import Image
-from conftest import SCRIPTS, build
+from conftest import build
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-data = mnist_ds.load()
-with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
-    for script in SCRIPTS:
-        options = dict(out=script.name, epochs=1, steps_per_epoch=2, batch_size=8)
-        model, settings = build(script, data, **options)
-        batches = mnist_ds.epochs(settings, *script.parts(data))
-        run = utils.train(model, settings, batches, lambda caption: Image.new("L", (8, 8)))
-        print(script.name, len(run.history), run.history[-1]["g_loss"])
+name, small = sys.argv[1:]
+strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+with strategy.scope():
+    lesson = lessons.named(name)
+    options = "--out", "run", "--epochs", 1, "--steps-per-epoch", 2, "--batch-size", 4
+    model, settings, sets = build(lesson, small, *options)
+    run = runs.Run(settings, sets, "float32")
+    runs.open_run(run)
+    training.train(run, model, lambda caption: Image.new("L", (8, 8)))
+    numbers = strategy.run(lambda: utils.keras.random.normal((2,), seed=model.random))
+    first, second = (x.numpy().tolist() for x in numbers.values)
+    print(len(run.history), run.history[-1]["g_loss"], first != second)
 """
     paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
     process = subprocess.run(
-        [sys.executable, "-c", code],
+        [sys.executable, "-c", code, lesson.name, str(small_data)],
         cwd=tmp_path,
         capture_output=True,
         text=True,
         env=os.environ | {"PYTHONPATH": paths},
     )
     assert process.returncode == 0, process.stderr
-    for script in SCRIPTS:
-        words = next(line for line in process.stdout.splitlines() if line.startswith(script.name))
-        assert int(words.split()[1]) == 2
-        assert np.isfinite(float(words.split()[2]))
+    steps, g_loss, differ = process.stdout.splitlines()[-1].split()
+    assert int(steps) == 2
+    assert np.isfinite(float(g_loss))
+    assert differ == "True"
 
 
 # ------------------------------------------------------------------------------------- as a program
 
 
-def test_help_explains_every_setting(script, monkeypatch, capsys):
-    module = importlib.import_module(script.name)
-    monkeypatch.setattr(sys, "argv", [f"{script.name}.py", "--help"])
+def test_help_explains_every_setting(lesson, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", [f"{lesson.name}.py", "--help"])
     with pytest.raises(SystemExit) as exit_:
-        utils.run(module.main)
+        utils.run(lesson.module.main)
     assert not exit_.value.code
     said, errors = capsys.readouterr()
-    for field in dataclasses.fields(module.Settings):
+    for field in dataclasses.fields(lesson.module.Settings):
         assert f"--{field.name.strip('_').replace('_', '-')}" in said
-    assert "arxiv.org" in said
+    assert f"arxiv.org/abs/{lesson.paper}" in said
     assert errors == ""
 
 
 def test_importing_trains_nothing(tmp_path):
-    names = ", ".join(script.name for script in SCRIPTS)
+    names = ", ".join(lesson.name for lesson in LESSONS)
     code = f"import sys, {names}; print('tensorflow_datasets' in sys.modules)"
     process = subprocess.run(
         [sys.executable, "-c", code],
@@ -182,12 +201,12 @@ def test_importing_trains_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_smoke_run_writes_everything(script, finished_run):
-    out, process = finished_run(script.name)
+def test_smoke_run_writes_everything(lesson, finished_run):
+    out, process = finished_run(lesson.name)
     assert process.stderr == ""
-    for word in ("data       mnist: ", "CPU", "float32", "batch_size=8", "epoch 3"):
+    for word in ("data       few: ", "CPU", "float32", "batch_size=8", "epoch 3"):
         assert word in process.stdout
-    frames = utils.frame_paths(out)
+    frames = runs.frame_paths(out)
     assert [path.name for path in frames] == ["000.png", "001.png", "002.png", "003.png"]
     with Image.open(out / "generating.gif") as gif:
         assert gif.n_frames == 4
@@ -195,6 +214,7 @@ def test_smoke_run_writes_everything(script, finished_run):
             gif.seek(i)
             with Image.open(path) as frame:
                 assert gif.size == frame.size
+                assert frame.width <= 720
                 difference = np.asarray(gif.convert("RGB"), int) - np.asarray(frame.convert("RGB"))
                 assert np.abs(difference).mean() < 1
             assert gif.info["duration"] == (3000 if i == 3 else 600)
@@ -203,23 +223,31 @@ def test_smoke_run_writes_everything(script, finished_run):
             assert picture.width > 600
     history = utils.read_csv(out / "history.csv")
     assert [(row["epoch"], row["step"]) for row in history] == [
-        (1 + i // 7, 1 + i) for i in range(21)
+        (1 + i // 4, 1 + i) for i in range(12)
     ]
     scores = json.loads((out / "scores.json").read_text())
+    assert set(lesson.scores) <= set(scores)
+    for name, references in lesson.scores.items():
+        assert all(f"{name}_{reference}" in scores for reference in references)
     for name, value in scores.items():
         assert f"{name} " in process.stdout
         assert np.isfinite(value)
+    mark = runs.read_mark(out)
+    assert mark["lesson"] == lesson.name
+    assert mark["code"] == runs.code_digest(lesson.script)
     assert not list(out.glob("**/.part-*"))
     generators = list(out.glob("generator*.keras"))
-    assert len(generators) == len([name for name in script.networks if "average" in name])
+    assert len(generators) == len([name for name in lesson.networks if "average" in name])
     assert process.stdout.count("written    ") == 4 + len(generators)
 
 
-def test_saved_generator_needs_no_code_but_the_layers(script, finished_run, tmp_path):
-    """Loaded beside a copy of gan_cnn.py and what that imports, from any folder."""
-    for name in ("gan_cnn.py", "utils.py", "visual.py"):
-        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
-    paths = list(finished_run(script.name)[0].glob("generator*.keras"))
+def test_saved_generators_need_no_code_but_the_layers(lesson, finished_run, tmp_path):
+    """Loaded beside a copy of gan_cnn.py alone, from any folder; tested in one process for all."""
+    if lesson is not LESSONS[0]:
+        return  # the first one has loaded those of all
+    (tmp_path / "gan_cnn.py").write_bytes((ROOT / "gan_cnn.py").read_bytes())
+    found = [finished_run(one.name)[0].glob("generator*.keras") for one in LESSONS]
+    paths = [path for of_one in found for path in of_one]
     code = """
 import sys, gan_cnn, keras, numpy as np
 random = np.random.default_rng(0)
@@ -239,74 +267,63 @@ def figures(path):
         return [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
 
 
-# The ways to break a run off, and the moment: as soon as this file is there. Scripts take turns.
-BREAKS = [
-    (signal.SIGINT, "frames/001.png"),  # Ctrl-C
-    (signal.SIGKILL, "frames/002.png"),  # a frame is there, its checkpoint is not
-    (signal.SIGKILL, "checkpoint/ckpt-2.index"),  # half a checkpoint
+# The moment at which a run is killed: as soon as this file is there. Lessons take turns.
+MOMENTS = [
+    "history.csv",  # its first checkpoint is not there
+    "frames/002.png",  # its checkpoint is
+    "checkpoint/ckpt-2.index",  # half a checkpoint, or its end
 ]
 
 
-def break_off(script, options, out):
-    """Start a run and break it off; returns its exit code, stdout and stderr."""
-    signal_number, wanted = BREAKS[SCRIPTS.index(script) % len(BREAKS)]
-    command = [sys.executable, ROOT / f"{script.name}.py", *options]
+@pytest.mark.slow
+def test_killed_run_resumes_as_if_it_had_not_been(lesson, finished_run, small_data, tmp_path):
+    whole, _ = finished_run(lesson.name)
+    out = tmp_path / "run"
+    options = [str(option) for option in smoke(out, small_data)]
+    wanted = out / MOMENTS[LESSONS.index(lesson) % len(MOMENTS)]
     process = subprocess.Popen(
-        [str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, str(lesson.script), *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     deadline = time.monotonic() + 120
-    while not (out / wanted).exists():
+    while not wanted.exists():
         assert process.poll() is None, process.communicate()[1]
         assert time.monotonic() < deadline
         time.sleep(0.002)
-    process.send_signal(signal_number)
-    said, errors = process.communicate(timeout=120)
-    return process.returncode, said, errors
-
-
-def test_broken_off_run_goes_on_as_if_it_had_not_been(script, finished_run, small_data, tmp_path):
-    whole, _ = finished_run(script.name)
-    out = tmp_path / "run"
-    options = smoke(out, small_data)
-    code, said, errors = break_off(script, options, out)
+    process.kill()
+    process.communicate(timeout=120)
     assert not (out / "scores.json").exists()
-    if code == -signal.SIGKILL:
-        assert said.count("epoch ") >= 1
-    else:
-        assert (code, errors) == (130, "")
-        assert "the same command goes on" in said
-        with Image.open(out / "generating.gif") as gif:
-            assert gif.n_frames == len(utils.frame_paths(out)) >= 2
-        assert not list(out.glob("**/.part-*"))
 
-    process = run_script(script.name, *options)
+    process = run_script(lesson.name, *options)
     assert process.returncode == 0, process.stderr
-    assert "resuming   " in process.stdout
+    begun_anew = wanted.name == "history.csv"
+    assert begun_anew or "resuming   " in process.stdout
     assert figures(out / "history.csv") == figures(whole / "history.csv")
-    assert len(utils.frame_paths(out)) == 4
-    for path in utils.frame_paths(out):
+    assert len(runs.frame_paths(out)) == 4
+    for path in runs.frame_paths(out):
         assert path.read_bytes() == (whole / "frames" / path.name).read_bytes()
     mine, theirs = (json.loads((f / "scores.json").read_text()) for f in (out, whole))
-    measured = ("train_seconds", "peak_memory")
-    assert all(0 < mine[name] < 60 for name in measured)
-    assert {k: v for k, v in mine.items() if k not in measured} == {
-        k: v for k, v in theirs.items() if k not in measured
-    }
+    measured = {"train_seconds", "peak_memory"}
+    assert mine.keys() == theirs.keys()
+    assert all(mine[name] == theirs[name] for name in mine.keys() - measured)
+
+
+def test_more_epochs_resume_as_one_run(finished_run, small_data, tmp_path, program):
+    """In this process: a run of two epochs and then of three is the run of three, to the bit."""
+    whole, _ = finished_run("dcgan")
+    out = tmp_path / "run"
+    for epochs in (2, 3):
+        keras.utils.set_random_seed(99)  # what was random before must not matter
+        said = program("dcgan", *smoke(out, small_data, epochs=epochs))
+    assert "resuming   2 of 3 epochs are there" in said
+    assert figures(out / "history.csv") == figures(whole / "history.csv")
+    mine, theirs = (runs.read_scores(folder) for folder in (out, whole))
+    assert mine["frechet"] == theirs["frechet"]
 
 
 # ---------------------------------------------------------------------------------------- bad input
-
-
-def run_in_process(script, args, monkeypatch, capsys):
-    """Exit code and stderr of a script's run, without starting another interpreter."""
-    monkeypatch.setattr(sys, "argv", [f"{script.name}.py", *map(str, args)])
-    with pytest.raises(SystemExit) as exit_:
-        utils.run(importlib.import_module(script.name).main)
-    return exit_.value.code, capsys.readouterr().err
-
-
-def contents(folder):
-    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 @pytest.mark.parametrize(
@@ -323,38 +340,45 @@ def contents(folder):
         (["--out", "FOLDER/text.npz/below"], "cannot write there"),
         (["--out", "FOLDER"], "no run of this program"),
         (["--sample", "SAMPLE"], "--sample needs a trained generator"),
+        (["--sample"], "--sample"),
         (["--size", "3"], "--size 3"),
+        (["--judge", "FOLDER/absent.keras"], "--judge"),
         (["--data", "FOLDER/empty"], "no picture in this folder"),
+        (["--data", "FOLDER/odd.npz"], "pictures of 27x27: expected "),
+        (["--data", "FOLDER/tiny.npz"], ": expected "),
         (["--no-such-option"], "--no-such-option"),
         (["--precision", "float8"], "float8"),
         (["stray"], "stray"),
     ],
 )
-def test_bad_input_is_one_line_and_exit_code_2(script, args, said, tmp_path, monkeypatch, capsys):
+def test_bad_input_is_one_line_and_exit_code_2(lesson, args, said, tmp_path, small_data, refused):
     (tmp_path / "text.npz").write_text("text")
     np.savez(tmp_path / "pickled.npz", x_train=np.array([{}], dtype=object))
+    for name, size in (("odd", 27), ("tiny", 4)):
+        x, y = np.zeros((400, size, size), np.uint8), np.arange(400) % 10
+        np.savez(tmp_path / f"{name}.npz", x_train=x, y_train=y, x_test=x, y_test=y)
     before = contents(tmp_path)
     (tmp_path / "empty").mkdir()
-    args = [arg.replace("FOLDER", str(tmp_path)).replace("SAMPLE", script.sample) for arg in args]
+    args = [arg.replace("FOLDER", str(tmp_path)) for arg in args]
+    args = [part for arg in args for part in (lesson.sample if arg == "SAMPLE" else [arg])]
     if "--out" not in args:
         args += ["--out", str(tmp_path / "out")]
-    code, errors = run_in_process(script, args, monkeypatch, capsys)
-    assert code == 2
-    assert errors.count("\n") == 1
-    assert errors.startswith(f"{script.name}.py: ")
-    assert said in errors
+    if "--data" not in args and "60001" not in args:
+        args += ["--data", str(small_data)]
+    assert said in refused(lesson.name, *args)
     assert contents(tmp_path) == before
 
 
-def test_finished_run_is_not_overwritten(script, finished_run, small_data, monkeypatch, capsys):
-    out, _ = finished_run(script.name)
+def test_finished_run_is_not_overwritten(lesson, finished_run, small_data, refused):
+    out, _ = finished_run(lesson.name)
     before = contents(out)
-    args = [*smoke(out, small_data), "--seed", 5]
-    code, errors = run_in_process(script, args, monkeypatch, capsys)
-    assert code == 2
-    assert errors.count("\n") == 1
+    errors = refused(lesson.name, *smoke(out, small_data), "--seed", 5)
     for part in ("a finished run", "seed 0 there, 5 now", "another --out", "--fresh"):
         assert part in errors
+    other = next(one for one in LESSONS if one is not lesson)
+    for options in ([], ["--fresh"]):  # of another lesson, not even to delete it
+        errors = refused(other.name, *smoke(out, small_data), *options)
+        assert f"the folder holds a run of {lesson.name}.py" in errors
     assert contents(out) == before
 
 
@@ -363,3 +387,13 @@ def test_bad_input_as_a_process(tmp_path):
     assert process.returncode == 2
     assert process.stderr.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_every_lesson_offers_the_same_names(lesson):
+    """So that no tool has to ask which lesson it is."""
+    module = importlib.import_module(lesson.name)
+    for name in ("Settings", "load", "main", lesson.model):
+        assert hasattr(module, name)
+    assert (ROOT / "docs" / f"{lesson.name}.md").exists()
+    assert (ROOT / "docs" / f"{lesson.name}.zh-CN.md").exists()
+    assert (ROOT / "tests" / f"test_{lesson.name}.py").exists()

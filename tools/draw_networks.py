@@ -81,20 +81,23 @@ def boxes_of(network):
                     boxes[sources[0]].made_by.append(said)
                 box_of[id(output)] = sources[0]
             else:
-                add(output, described(operation), sources)
+                names = [boxes[source].made_by[0].removeprefix("input: ") for source in sources]
+                add(output, described(operation, names), sources)
 
     walk(network)
     return boxes
 
 
-def described(operation):
-    """What a layer is called in the picture."""
+def described(operation, sources):
+    """What a layer is called in the picture; sources: what its inputs are called."""
     kind = type(operation).__name__
     if kind in ("Conv2D", "Conv2DTranspose"):
         height, width = operation.kernel_size
         stride = f", stride {operation.strides[0]}" if operation.strides[0] > 1 else ""
         return f"{kind} {height}x{width}{stride}"
-    return {"Where": "each pixel from one of the two"}.get(kind, kind)
+    if kind == "Where" and len(sources) == 3:
+        return "{1} where {0}, else {2}".format(*sources)
+    return kind
 
 
 def draw(ax, title, boxes, weights):

@@ -1,0 +1,449 @@
+"""The tools: what they make of runs by other code, of inputs' names, and of one lesson more."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import utils  # first of all: it prepares TensorFlow
+import keras
+import pytest
+from PIL import Image
+
+import lessons
+import runs
+from conftest import LESSONS, ROOT, build
+from tools import claims, draw_networks, gallery
+
+TODAY = runs.code_digest(ROOT / "dcgan.py")
+SIDES = ("dcgan.py", "dcgan.py --penalty 0")
+
+
+# -------------------------------------------------------------------------------- claims: old runs
+
+
+class FakeRuns:
+    """Folders as runs leave them, without any training, for a claim that compares two commands."""
+
+    def __init__(self, tmp_path, program):
+        self.settings = claims.Settings(results=str(tmp_path / "results"))
+        self.docs, self.program, self.begun = tmp_path / "docs", program, []
+
+    def make(self, side, code=TODAY, finished=True, jobs=None):
+        out = ROOT / claims.folder(side, 0, self.settings)
+        (out / "frames").mkdir(parents=True, exist_ok=True)
+        Image.new("L", (60, 40)).save(out / "frames" / "000.png")
+        if code:
+            utils.write_json(out / "run.json", {"program": "mnist-gans", "code": code})
+        if finished:
+            utils.write_json(out / "scores.json", {"frechet": len(side), "train_seconds": 9.0})
+        if jobs:
+            utils.write_json(claims.jobs_file(out), {"jobs": jobs})
+
+    def begin(self, side, seed, settings, fresh):
+        """In the place of claims.run_script."""
+        self.begun.append((side, fresh))
+        self.make(side)
+
+    def claims(self, *options):
+        """What the tool says."""
+        folders = "--results", self.settings.results, "--docs", self.docs
+        return self.program("tools.claims", *folders, *options)
+
+    @property
+    def record(self):
+        """What came out, as docs/ has it."""
+        return json.loads((self.docs / "claims" / "1.json").read_text())
+
+
+@pytest.fixture
+def fake(tmp_path, program, monkeypatch):
+    found = FakeRuns(tmp_path, program)
+    monkeypatch.setattr(claims, "run_script", found.begin)
+    compared = lessons.better(*SIDES, lower=["frechet", "train_seconds"])
+    claim = lessons.Claim("A claim.", "一个说法。", SIDES, compared, seeds=1)
+    monkeypatch.setattr(lessons, "claims", lambda: {"1": claim})
+    return found
+
+
+@pytest.mark.parametrize("code", ["of another day", None])
+def test_run_by_other_code_is_taken_and_said(fake, code):
+    """None: a run from before the code was written down."""
+    fake.make(SIDES[0])
+    fake.make(SIDES[1], code)
+    said = fake.claims().splitlines()
+    assert said[:2] == [
+        f"run        seed 0  {SIDES[0]}",
+        f"older      seed 0  {SIDES[1]}: made by other code than today's; --rerun runs it again",
+    ]
+    assert fake.record["code"] == {SIDES[0]: TODAY, SIDES[1]: code}
+    assert fake.begun == []
+    assert "1. A claim. (docs: older than the code)\n" in fake.claims("--list")
+
+
+def test_rerun_runs_what_is_older(fake):
+    fake.make(SIDES[0])
+    fake.make(SIDES[1], "of another day")
+    said = fake.claims("--rerun")
+    assert fake.begun == [(SIDES[1], True)]
+    assert "older" not in said
+    assert fake.record["code"] == dict.fromkeys(SIDES, TODAY)
+    assert "1. A claim.\n" in fake.claims("--list")
+
+
+def test_broken_off_run_is_not_finished_by_other_code(fake):
+    fake.make(SIDES[0], finished=False)
+    fake.make(SIDES[1], "of another day", finished=False)
+    fake.claims()
+    assert fake.begun == [(SIDES[0], False), (SIDES[1], True)]
+
+
+def test_record_without_code_is_older(fake):
+    for side in SIDES:
+        fake.make(side)
+    assert "1. A claim.\n" in fake.claims("--list")  # there is none yet
+    fake.claims()
+    record = {name: value for name, value in fake.record.items() if name != "code"}
+    utils.write_json(fake.docs / "claims" / "1.json", record)
+    assert "1. A claim. (docs: older than the code)\n" in fake.claims("--list")
+
+
+@pytest.mark.parametrize(("made_with", "asked", "jobs"), [(None, 1, 1), (None, 2, 2), (2, 1, 2)])
+def test_times_of_runs_side_by_side_get_no_verdict(fake, made_with, asked, jobs):
+    for side in SIDES:
+        fake.make(side, jobs=made_with)
+    said = fake.claims("--jobs", asked)
+    verdicts = {verdict["score"]: verdict["verdict"] for verdict in fake.record["verdicts"]}
+    assert verdicts["frechet"] == "holds"
+    assert verdicts["train_seconds"] == ("not measured" if jobs > 1 else "too close to say")
+    assert fake.record["jobs"] == jobs
+    assert said.count("not measured") == (jobs > 1)
+
+
+def test_command_of_a_run(tmp_path, monkeypatch):
+    """Its threads and folder, and how it fails; that it had company is kept beside the folder."""
+    settings, asked = claims.Settings(jobs=2, results=str(tmp_path / "results")), []
+
+    def run(command, env, **options):
+        asked.append((command, env, options))
+        return subprocess.CompletedProcess(command, 2, "", "dcgan.py: no\n")
+
+    monkeypatch.setattr(claims.subprocess, "run", run)
+    with pytest.raises(utils.BadInput, match=r"^dcgan\.py --epochs 2 .* failed: dcgan\.py: no$"):
+        claims.run_script(SIDES[1], 1, settings, fresh=True)
+    (command, environment, options) = asked[0]
+    out = claims.folder(SIDES[1], 1, settings)
+    assert command[:2] == [sys.executable, str(ROOT / "dcgan.py")]
+    assert command[-5:] == ["--seed", "1", "--out", str(out), "--fresh"]
+    assert environment["TF_NUM_INTRAOP_THREADS"] == environment["OMP_NUM_THREADS"]
+    assert environment["PYTHONPATH"].startswith(str(ROOT))
+    assert options["cwd"] == ROOT
+    assert claims.jobs_of(out) == 2
+    with pytest.raises(utils.BadInput, match="failed"):  # goes on alone: half of it had company
+        claims.run_script(SIDES[1], 1, claims.Settings(results=settings.results), fresh=False)
+    assert claims.jobs_of(out) == 2
+
+
+# ------------------------------------------------------------------------------ drawing of networks
+
+
+def test_inputs_are_called_by_their_own_names():
+    """Whatever the order of the layers, and whatever the inputs of networks within are called."""
+    small, large = keras.Input((2, 2, 1), name="low_res"), keras.Input((4, 4, 1), name="picture")
+    inner = keras.Input((4, 4, 1), name="inner")
+    inner = keras.Model(inner, keras.layers.Conv2D(3, 1)(inner))
+    both = keras.layers.Concatenate()([inner(large), keras.layers.UpSampling2D(2)(small)])
+    for inputs in ([small, large], [large, small]):
+        boxes = draw_networks.boxes_of(keras.Model(inputs, both))
+        named = {box.made_by[0]: box.shape for box in boxes if not box.sources}
+        assert named == {"input: low res": (2, 2, 1), "input: picture": (4, 4, 1)}
+
+
+def test_inputs_of_ccgan(small_data):
+    """Its picture and its mask have the same shape: the mask is what hides the picture's pixels."""
+    model, _, _ = build(lessons.named("ccgan"), small_data, "--low-res")
+    boxes = draw_networks.boxes_of(model.generator)
+    inputs = [box.made_by[0] for box in boxes if not box.sources]
+    assert sorted(inputs) == ["input: low res", "input: mask", "input: picture"]
+    assert [i.name for i in model.generator.inputs] == ["picture", "mask", "low_res"]
+    assert boxes[-1].made_by == ["picture where mask, else Conv2DTranspose 6x6, stride 2"]
+
+
+@pytest.mark.parametrize("tool", ["bench", "draw_networks"])
+def test_unknown_lesson(tool, refused):
+    known = ", ".join(lesson.name for lesson in LESSONS)
+    line = refused(f"tools.{tool}", "--lessons", LESSONS[0].name, "nothing")
+    assert line == f"{tool}.py: --lessons nothing: expected some of {known}\n"
+
+
+# ------------------------------------------------------------------------------ blocks of the pages
+
+
+@pytest.mark.parametrize(
+    ("page", "line"),
+    [
+        ("dcgan.md", "[all lessons](../README.md) · [CGAN →](cgan.md)"),
+        ("cgan.md", "[← DCGAN](dcgan.md) · [all lessons](../README.md) · [CCGAN →](ccgan.md)"),
+        ("cyclegan.md", "[← Pix2Pix](pix2pix.md) · [all lessons](../README.md)"),
+        (
+            "ccgan.zh-CN.md",
+            "[← CGAN](cgan.zh-CN.md) · [全部课程](../README.zh-CN.md) · "
+            "[Pix2Pix →](pix2pix.zh-CN.md)",
+        ),
+    ],
+)
+def test_links(page, line):
+    assert gallery.links_block("zh" in page, ROOT / "docs" / page) == f"{line}\n"
+
+
+def test_list_and_commands_and_pictures_are_in_the_order_of_the_lessons():
+    page = ROOT / "docs" / "claims.zh-CN.md"
+    for name in ("lessons", "commands", "pictures", "gallery"):
+        for chinese in (False, True):
+            lines = gallery.BLOCKS[name](chinese, page).splitlines()
+            lines = [line for line in lines if ".gif" in line or name != "gallery"]
+            for lesson, line in zip(LESSONS, lines, strict=name != "commands"):
+                assert lesson.name in line
+    assert "1. [DCGAN](dcgan.zh-CN.md)" in gallery.lessons_block(True, page)
+    assert '<img src="img/cgan_losses.png"' in gallery.pictures_block(False, page)
+
+
+@pytest.fixture
+def docs(tmp_path, monkeypatch):
+    """A copy of the pages and of docs/, without the pictures, which the gallery is to look at."""
+    shutil.copytree(ROOT / "docs", tmp_path / "copy" / "docs", ignore=lambda *_: {"img"})
+    for page in (gallery.readme(), gallery.readme(True)):
+        shutil.copy(page, tmp_path / "copy")
+    (tmp_path / "copy" / "docs" / "img").mkdir()
+    monkeypatch.setattr(gallery, "ROOT", tmp_path / "copy")
+    monkeypatch.setattr(gallery, "DOCS", tmp_path / "copy" / "docs")
+    return tmp_path / "copy" / "docs"
+
+
+def test_how_the_scores_were_made(docs, monkeypatch):
+    """One way for all, or several; as long as docs/ does not say it of all, the old text stays."""
+    first, second = LESSONS[:2]
+    monkeypatch.setattr(lessons, "LESSONS", [first, second])
+    for path in (docs / "scores").glob("*_run.json"):
+        path.unlink()
+    facts = {"seed": 0, "precision": "float32", "machine": "x86_64, 2 cores, Keras 3.15.1"}
+    utils.write_json(docs / "scores" / f"{first.name}_run.json", facts)
+    page = gallery.readme()
+    page.write_text("<!-- begin made -->\nSo far.\n<!-- end made -->\n")
+    assert "So far." in gallery.filled(page)
+    utils.write_json(docs / "scores" / f"{second.name}_run.json", facts)
+    assert gallery.made_block(False, page) == (
+        "Made by each script with its defaults (seed 0) in float32 on x86_64, 2 cores, "
+        "Keras 3.15.1.\n"
+    )
+    said = gallery.made_block(True, page)
+    assert all(part in said for part in ("种子 0", "精度 float32", "x86_64, 2 cores"))
+    other = facts | {"precision": "mixed_bfloat16", "machine": None}
+    utils.write_json(docs / "scores" / f"{second.name}_run.json", other)
+    assert gallery.made_block(False, page) == (
+        "Made with the scripts' defaults: `dcgan.py` (seed 0) in float32 on x86_64, 2 cores, "
+        "Keras 3.15.1; `cgan.py` (seed 0) in mixed_bfloat16.\n"
+    )
+
+
+def test_blocks_of_what_was_not_measured(docs):
+    """Scores that are missing leave their cells empty; records that are missing, the page."""
+    (docs / "scores" / "pix2pix.json").write_text('{"frechet": 0.25}')
+    (docs / "scores" / "dcgan.json").unlink()
+    (docs / "claims" / "3.json").unlink()
+    before = {page: page.read_text() for page in gallery.pages()}
+    after = {page: gallery.filled(page) for page in gallery.pages()}
+    assert "| `pix2pix.py` | frechet | **0.25** |  |\n" in after[gallery.readme()]
+    assert "`dcgan.py` | frechet" not in after[gallery.readme()]
+    assert "| recognised | **" in after[docs / "pix2pix.md"]
+    old, new = (
+        of[docs / "claims.md"].partition("<!-- begin claim 3 -->")[2].partition("<!-- end")[0]
+        for of in (before, after)
+    )
+    assert old == new
+
+
+def test_dates_of_the_measurements(docs):
+    path = docs / "claims" / "12.json"
+    record = json.loads(path.read_text())
+    utils.write_json(path, record | {"date": "2001-02-03"})
+    days = sorted(json.loads(p.read_text())["date"] for p in (docs / "claims").glob("*.json"))
+    page = docs / "claims.md"
+    wanted = f", measured from 2001-02-03 to {days[-1]}.\n"
+    assert gallery.verdicts_block(False, page).endswith(wanted)
+    assert f"2001-02-03 至 {days[-1]}。" in gallery.verdicts_block(True, page)
+
+
+# ---------------------------------------------------------------------------------- one lesson more
+
+TOY = '''"""Toy: two numbers make a picture, by one dense layer, and another one judges it."""
+
+import dataclasses
+import math
+
+import utils  # first of all: it prepares TensorFlow
+import keras
+import tensorflow as tf
+
+import gan_cnn
+import mnist_ds
+import runs
+import training
+import visual
+
+
+@dataclasses.dataclass
+class Settings(utils.Settings):
+    out: str = "results/toy"
+    """folder for everything that the run writes"""
+    batch_size: int = 16
+    """pictures in a batch"""
+    learning_rate: float = 1e-3
+    """of both Adams"""
+
+
+def load(settings):
+    return [mnist_ds.load(settings.data, settings.size, settings.train_pictures)]
+
+
+def build_generator(image_shape):
+    numbers = keras.Input((2,), name="two_numbers")
+    pixels = keras.layers.Dense(math.prod(image_shape), activation="tanh")(numbers)
+    return keras.Model(numbers, keras.layers.Reshape(image_shape)(pixels))
+
+
+def build_discriminator(image_shape):
+    picture = keras.Input(image_shape, name="picture")
+    return keras.Model(picture, keras.layers.Dense(1)(keras.layers.Flatten()(picture)))
+
+
+class Toy(keras.Model):
+    def __init__(self, settings, data):
+        super().__init__()
+        self.generator = build_generator(data.image_shape)
+        self.discriminator = build_discriminator(data.image_shape)
+        self.average = gan_cnn.averaged(self.generator, build_generator, data.image_shape)
+        self.g_optimizer = gan_cnn.adam(self.generator, settings.learning_rate)
+        self.d_optimizer = gan_cnn.adam(self.discriminator, settings.learning_rate)
+        self.random = utils.RandomStream(utils.stream(settings.seed, "training"))
+        self.built = True
+
+    @tf.function
+    def train_step(self, batch):
+        images, _ = batch
+        numbers = keras.random.normal((tf.shape(images)[0], 2), dtype="float32", seed=self.random)
+        with tf.GradientTape(persistent=True) as tape:
+            fake = self.discriminator(self.generator(numbers))
+            g_loss = tf.reduce_mean(tf.nn.softplus(-fake))
+            d_loss = tf.reduce_mean(tf.nn.softplus(fake))
+            d_loss += tf.reduce_mean(tf.nn.softplus(-self.discriminator(images)))
+        for network, optimizer, loss in (
+            (self.generator, self.g_optimizer, g_loss),
+            (self.discriminator, self.d_optimizer, d_loss),
+        ):
+            weights = network.trainable_weights
+            optimizer.apply(tape.gradient(loss, weights), weights)
+        gan_cnn.update_average(self.average, self.generator, self.g_optimizer.iterations)
+        return {"d_loss": d_loss, "g_loss": g_loss}
+
+
+def main():
+    settings = runs.parse(Settings, __doc__)
+    (data,) = load(settings)
+    run = training.start(settings, data)
+    gan = Toy(settings, data)
+
+    def rows():
+        return {"": gan.average(tf.eye(2)).numpy()}
+
+    training.train(run, gan, lambda caption: visual.frame(rows(), caption))
+    found = {"brightness": float(rows()[""].mean()), "brightness_untouched": -0.7}
+    training.finish(run, {"generator": gan.average}, found, rows(), ["1, 0", "0, 1"])
+
+
+if __name__ == "__main__":
+    utils.run(main)
+'''
+PAGE = """# Toy
+
+<!-- begin claim toy -->
+<!-- end claim toy -->
+
+<!-- begin links -->
+<!-- end links -->
+"""
+
+
+@pytest.fixture
+def toy(tmp_path, monkeypatch):
+    """One lesson more, in a folder of its own: a script, two pages, and its entry in the list."""
+    folder = tmp_path / "elsewhere"
+    (folder / "docs").mkdir(parents=True)
+    (folder / "toy.py").write_text(TOY)
+    for name in ("toy.md", "toy.zh-CN.md"):
+        (folder / "docs" / name).write_text(PAGE)
+    sides = "toy.py", "toy.py --batch-size 8"
+    compared = lessons.better(*sides, higher=["brightness"], lower=["d_weights"])
+    lesson = lessons.Lesson(
+        name="toy",
+        model="Toy",
+        title="Toy",
+        paper="1406.2661",
+        idea=("plays", "玩"),
+        new=("nothing", "没有"),
+        moves={"learning_rate": ("generator", "average", "discriminator")},
+        drawn=("generator", "discriminator"),
+        scores={"brightness": ("untouched",)},
+        compared=("brightness", "d_weights"),
+        budget="--epochs 2 --steps-per-epoch 2",
+        changes=("--batch-size 8",),
+        sample=("1",),
+        claims={"13": lessons.Claim("Toys are bright.", "玩具很亮。", sides, compared)},
+        folder=folder,
+    )
+    monkeypatch.setattr(lessons, "LESSONS", [*LESSONS, lesson])
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    yield lesson
+    sys.modules.pop("toy", None)
+
+
+def test_tools_take_one_lesson_more(toy, docs, program, tmp_path):
+    """Nothing but its entry in the list is needed for it to be run, measured, drawn and shown."""
+    results = tmp_path / "results"
+    said = program("tools.claims", "--smoke", "--only", "toy", "13", "--results", results)
+    assert said.count("run        seed 0  toy.py") == 2  # the claim's runs are those of the changes
+    found = json.loads((results / "smoke" / "claims" / "13.json").read_text())
+    assert found["scores"]["toy.py"]["d_weights"] == [28 * 28 + 1]
+    assert set(found["code"].values()) == {runs.code_digest(toy.script)}
+
+    options = "--lessons", "toy", "--rounds", 1, "--steps", 1, "--precisions", "float32"
+    assert "toy       float32" in program("tools.bench", *options)
+
+    chosen = toy.module.Settings()
+    boxes = draw_networks.boxes_of(toy.build(chosen, *toy.module.load(chosen)).generator)
+    assert [box.made_by[0] for box in boxes] == ["input: two numbers", "Dense", "Reshape"]
+    program("tools.draw_networks", "--lessons", "toy", "--out", docs / "img")
+    assert (docs / "img" / "toy_networks.png").exists()
+
+    (run,) = results.glob("smoke/toy.py_epochs_2_steps-per-epoch_2_epochs_1*/seed0")
+    shutil.copytree(run, results / "toy")
+    shutil.rmtree(docs / "claims")  # the others' plots take a while
+    shutil.copytree(results / "smoke" / "claims", docs / "claims")
+    program("tools.gallery", "--results", results)
+    readme = gallery.readme(True).read_text()
+    for line in (
+        "| `toy.py` | brightness | **",
+        "6. [Toy](../elsewhere/docs/toy.zh-CN.md)",
+        '<img src="docs/img/toy_losses.png"',
+        "elsewhere/toy.py\n    python -m tools.gallery\n",
+    ):
+        assert line in readme
+    page = (toy.folder / "docs" / "toy.md").read_text()
+    assert "| `toy.py --batch-size 8` |" in page
+    back = "../../copy"
+    links = f"[← CycleGAN]({back}/docs/cyclegan.md) · [all lessons]({back}/README.md)"
+    assert f"{links}\n" in page
+    assert "[Toy →](../../elsewhere/docs/toy.md)\n" in (docs / "cyclegan.md").read_text()
+    assert "| [13](#claim-13) | Toys are bright. |" in (docs / "claims.md").read_text()
+    assert (docs / "img" / "claim_13_scores.png").exists()
+    program("tools.gallery", "--compare")
