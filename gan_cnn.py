@@ -102,7 +102,7 @@ def mnist_uni_img2img(image_shape, channels=1, norm="instance", name="img2img"):
     def activate(x):
         return keras.layers.LeakyReLU(0.2)(normalization(norm)(x))
 
-    x = inputs = keras.Input(image_shape)
+    x = inputs = keras.Input(image_shape, name="picture")
     for i in range(times):
         x = activate(conv(keras.layers.Conv2D, min(64 * 2**i, MOST_FILTERS))(x))
     x = keras.layers.LeakyReLU(0.2)(keras.layers.Conv2D(32, 1)(x))  # fewer weights in what follows
@@ -139,7 +139,7 @@ def mnist_uni_gen_cnn(inputs_dim, image_shape, norm="batch", name="gen_cnn"):
     height, width, channels = image_shape
     times = halvings(image_shape)
     filters = [min(64 * 2**i, MOST_FILTERS) for i in reversed(range(times))]
-    x = inputs = keras.Input((inputs_dim,))
+    x = inputs = keras.Input((inputs_dim,), name="noise")
     bias = norm is None
     x = keras.layers.Dense((height >> times) * (width >> times) * filters[0], use_bias=bias)(x)
     x = keras.layers.Reshape((height >> times, width >> times, filters[0]))(x)
@@ -168,7 +168,7 @@ def mnist_uni_disc_cnn(image_shape, noise=0.05, dropout=0.3, name="disc_cnn"):
         dropout: share of the features that are dropped after each convolution in training, against
             learning single training pictures by heart.
     """
-    x = inputs = keras.Input(image_shape)
+    x = inputs = keras.Input(image_shape, name="picture")
     x = keras.layers.GaussianNoise(noise)(x)
     for i in range(halvings(image_shape)):
         # Strides instead of pooling: the network learns for itself how to make the picture smaller.
@@ -189,7 +189,7 @@ def patch_discriminator(image_shape, norm=None, full=False, name="patches"):
     is whatever the pictures' gives; with `full` one more convolution makes one decision of it.
     """
     halved = (64, 128, 256) if min(image_shape[:2]) >= 64 else (64, 128)
-    x = inputs = keras.Input(image_shape)
+    x = inputs = keras.Input(image_shape, name="picture")
     for i, filters in enumerate(halved):
         x = keras.layers.Conv2D(filters, 4, 2, padding="same", use_bias=norm is None or i == 0)(x)
         x = keras.layers.LeakyReLU(0.2)(normalization(norm if i else None)(x))
@@ -218,7 +218,7 @@ def resnet_img2img(image_shape, channels=3, norm="instance", name="resnet"):
     def activate(x):
         return keras.layers.ReLU()(normalization(norm)(x))
 
-    x = inputs = keras.Input(image_shape)
+    x = inputs = keras.Input(image_shape, name="picture")
     x = activate(keras.layers.Conv2D(64, 7, use_bias=bias)(reflect(x, 3)))
     for filters in (128, 256):
         x = activate(keras.layers.Conv2D(filters, 3, 2, padding="same", use_bias=bias)(x))

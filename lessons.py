@@ -529,8 +529,8 @@ def claims():
     numbers = sorted(filter(str.isdecimal, found), key=int)
     changes = {
         lesson.name: Claim(
-            f"What changes do in {lesson.name}.py.",
-            f"改动 {lesson.name}.py 会怎样。",
+            f"Five things to change in {lesson.name}.py.",
+            f"{lesson.name}.py：改五个地方。",
             (
                 f"{lesson.name}.py",
                 *(f"{lesson.name}.py {options}" for options in lesson.changes),

@@ -74,6 +74,7 @@ class Run:
             "lesson": lesson_of(self.settings),
             "code": code_digest(script_of(self.settings)),
             "precision": self.precision,
+            "machine": utils.device(),
             "data": [
                 {
                     "name": part.name,

@@ -3,9 +3,7 @@
 Nothing of any one model is in here: `train` drives whatever has a Keras `train_step`.
 """
 
-import os
 import pathlib
-import platform
 import signal
 import sys
 import time
@@ -38,7 +36,7 @@ def start(settings, *data):
     chosen = run.settings_compared | {"out": settings.out}
     for part in data:
         print(f"data       {part}")
-    print(f"device     {device()}")
+    print(f"device     {utils.device()}")
     print(f"precision  {policy} ({why})")
     print("settings   " + ", ".join(f"{name}={value}" for name, value in chosen.items()))
     print(
@@ -53,15 +51,6 @@ def precision_of(settings):
     if settings.precision == "auto" and mark:
         return mark["precision"], "as this run began"
     return utils.chosen_precision(settings.precision)
-
-
-def device():
-    """What computes, as text."""
-    gpus = tf.config.list_physical_devices("GPU")
-    what = "1 GPU" if gpus else f"CPU, {os.cpu_count()} cores"
-    if len(gpus) > 1:
-        what += f" of {len(gpus)}"
-    return f"{what}, {platform.machine()}; TensorFlow {tf.__version__}, Keras {keras.__version__}"
 
 
 class InterruptFlag:

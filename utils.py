@@ -10,6 +10,7 @@ import io
 import json
 import os
 import pathlib
+import platform
 import sys
 import tempfile
 from typing import ClassVar, Literal
@@ -44,8 +45,8 @@ class Settings:
     size: int = 0
     """side in pixels that the pictures are brought to; 0 = as they are, in a folder 64"""
     train_pictures: int = 0
-    """train on only so many pictures, the first of the data (of a folder: of its first classes); 0 =
-    on all"""
+    """train on only so many pictures, the first of the data (in a folder: of the first classes);
+    0 = on all"""
     out: str = "results"
     """folder for everything that the run writes"""
     epochs: int = 5
@@ -113,11 +114,15 @@ def parse(settings_class, doc, args=None, default=None):
     that cannot be taken; `--help` prints and exits with 0.
     """
     said = io.StringIO()
-    program = pathlib.Path(sys.argv[0]).name
+    program = pathlib.Path(sys.argv[0])
+    tool = program.parent.name == "tools"
+    program = f"-m tools.{program.stem}" if tool else program.name
     given = {} if default is None else {"default": default}
     try:
         with contextlib.redirect_stderr(said):
-            settings = tyro.cli(settings_class, prog=program, description=doc, args=args, **given)
+            settings = tyro.cli(
+                settings_class, prog=f"python {program}", description=doc, args=args, **given
+            )
     except SystemExit as exit_:
         if exit_.code in (0, None):
             raise
@@ -176,6 +181,13 @@ class RandomStream(keras.random.SeedGenerator):
 
 
 # --------------------------------------------------------------------------------------- precision
+
+
+def device():
+    """What computes, as text."""
+    gpus = tf.config.list_physical_devices("GPU")
+    what = f"1 of {len(gpus)} GPU" if gpus else f"CPU, {os.cpu_count()} cores"
+    return f"{what}, {platform.machine()}; TensorFlow {tf.__version__}, Keras {keras.__version__}"
 
 
 def chosen_precision(precision):

@@ -2,21 +2,24 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 import cgan
-import classifier
-import mnist_ds
-from conftest import batches_for, build, named, part_of
-from test_scripts import run_in_process
+import lessons
+import runs
+import scores
+import visual
+from conftest import batches_of, build, contents, part_of, smoke
+from test_pictures import fill
 
-CGAN = named("cgan")
+CGAN = lessons.named("cgan")
 NETWORKS = pytest.mark.parametrize("network", ["cnn", "mlp"])
 
 
 @NETWORKS
-def test_generator_draws_pictures_that_depend_on_noise_and_label(network, data):
+def test_generator_draws_pictures_that_depend_on_noise_and_label(network):
     settings = cgan.Settings(network=network)
-    generator = cgan.build_generator(settings, data.image_shape, 10)
+    generator = cgan.build_generator(settings, (28, 28, 1), 10)
     pictures = cgan.draw(generator, [3, 3, 5, 5], seed=0, in_a_row=1)
     assert pictures.shape == (4, 28, 28, 1)
     assert pictures.dtype == np.float32
@@ -28,20 +31,21 @@ def test_generator_draws_pictures_that_depend_on_noise_and_label(network, data):
 
 
 @NETWORKS
-def test_discriminator_judges_picture_and_label(network, data):
-    discriminator = cgan.build_discriminator(cgan.Settings(network=network), data.image_shape, 10)
-    images, labels = batches_for(CGAN, data, 1)[0]
+def test_discriminator_judges_picture_and_label(network, small_data):
+    model, settings, sets = build(CGAN, small_data, "--network", network, "--batch-size", 8)
+    images, labels = batches_of(settings, sets, 1)[0]
     right, wrong = (keras.ops.one_hot((labels + k) % 10, 10) for k in (0, 1))
-    assert discriminator([images, right]).shape == (16, 1)
-    assert np.abs(discriminator([images, right]) - discriminator([images, wrong])).min() > 0
-    assert np.abs(discriminator([images, right]) - discriminator([-images, right])).min() > 0
+    judge = model.discriminator
+    assert judge([images, right]).shape == (8, 1)
+    assert np.abs(judge([images, right]) - judge([images, wrong])).min() > 0
+    assert np.abs(judge([images, right]) - judge([-images, right])).min() > 0
 
 
-def test_fully_connected_networks_are_those_of_the_lesson(data):
+def test_fully_connected_networks_are_those_of_the_lesson():
     settings = cgan.Settings(network="mlp")
     networks = (
-        cgan.build_generator(settings, data.image_shape, 10),
-        cgan.build_discriminator(settings, data.image_shape, 10),
+        cgan.build_generator(settings, (28, 28, 1), 10),
+        cgan.build_discriminator(settings, (28, 28, 1), 10),
     )
     units = [
         [layer.units for layer in network.layers if isinstance(layer, keras.layers.Dense)]
@@ -52,63 +56,115 @@ def test_fully_connected_networks_are_those_of_the_lesson(data):
     assert rates == [0.0, 0.4, 0.4]
 
 
+@pytest.mark.parametrize("size", [128, 256])
+def test_networks_of_large_pictures_stay_narrow(size):
+    settings, sizes = cgan.Settings(), ((size, size, 3), 10)
+    networks = cgan.build_generator(settings, *sizes), cgan.build_discriminator(settings, *sizes)
+    assert networks[0].output_shape == (None, size, size, 3)
+    for network in networks:
+        widths = [getattr(layer, "filters", 0) for layer in network._flatten_layers()]
+        assert 64 < max(widths) <= 512
+
+
 @NETWORKS
-def test_both_networks_learn(network, data):
-    model, _ = build(CGAN, data, network=network)
-    for batch in batches_for(CGAN, data, 2):
-        figures = model.train_step(batch)
-    assert all(np.isfinite(value) for value in figures.values())
+def test_every_network_sees_the_labels_of_the_batch(network, small_data, eagerly):
+    """And two steps give finite figures."""
+    model, settings, sets = build(CGAN, small_data, "--network", network, "--batch-size", 4)
+    asked = []
+
+    def watch(network):
+        call = network.call
+
+        def watched(inputs, *args, **kwargs):
+            asked.append(np.asarray(inputs[1]))
+            return call(inputs, *args, **kwargs)
+
+        network.call = watched
+
+    watch(model.generator)
+    watch(model.discriminator)
+    for images, labels in batches_of(settings, sets, 2):
+        figures = model.train_step((images, labels))
+        assert all(np.isfinite(value) for value in figures.values())
+        assert len(asked) == 4  # G draws, D looks at real ones, at drawn ones, and once more for G
+        for labels_seen in asked:
+            np.testing.assert_array_equal(labels_seen, np.eye(10)[labels])
+        asked.clear()
 
 
-def test_noise_is_fresh_at_every_step(data, monkeypatch):
-    model, _ = build(CGAN, data)
-    seen = []
+def test_noise_is_fresh_at_every_step(small_data, monkeypatch):
+    """Also in a step that was traced once."""
+    model, settings, sets = build(CGAN, small_data, "--batch-size", 4)
+    noise = []
     draw = keras.random.normal
 
     def watched(*args, **kwargs):
-        noise = draw(*args, **kwargs)
+        drawn = draw(*args, **kwargs)
         if kwargs.get("seed") is model.random:
-            tf.py_function(lambda x: seen.append(x.numpy()), [noise], [])
-        return noise
+            tf.py_function(lambda x: noise.append(x.numpy()), [drawn], [])
+        return drawn
 
     monkeypatch.setattr(keras.random, "normal", watched)
-    for batch in batches_for(CGAN, data, 2):
+    for batch in batches_of(settings, sets, 2):
         model.train_step(batch)
-    assert [noise.shape for noise in seen] == [(16, 32), (16, 32)]
-    assert not np.array_equal(seen[0], seen[1])
-    assert abs(np.mean(seen)) < 0.1
-    assert abs(np.std(seen) - 1) < 0.1
+    assert [drawn.shape for drawn in noise] == [(4, 32), (4, 32)]
+    assert not np.array_equal(noise[0], noise[1])
+    assert abs(np.mean(noise)) < 0.2
+    assert abs(np.std(noise) - 1) < 0.2
 
 
-def test_a_short_training_learns_to_draw_what_is_asked_for(data):
-    """150 steps. Measured, seeds 0 and 1: 75% and 67% as asked, a Frechet distance of 5.1 and 5.6.
-
-    Of the broken steps that were tried, none comes over 11%, and none under 10.
-    """
-    model, settings = build(CGAN, data)
-    for batch in mnist_ds.batches(data, settings.batch_size).take(150):
+def test_a_short_training_learns_to_draw_what_is_asked_for():
+    model, settings, sets = build(CGAN, "mnist", "--batch-size", 8)
+    for batch in batches_of(settings, sets, 150):
         model.train_step(batch)
-    part = part_of(data, 2000)
-    drawn = cgan.draw(model.average, part.test_labels, seed=0)
-    scores = classifier.generation_scores(part, drawn, part.test_labels)
-    assert scores["conditional_accuracy"] > 0.5
-    assert scores["frechet"] < 10
+    part = part_of(sets[0], 500)
+    drawn = cgan.draw(model.average, part.test.labels, seed=0)
+    found = scores.generation_scores(part, drawn, part.test.labels)
+    assert found["conditional_accuracy"] > 0.3
+    assert found["frechet"] < 15
 
 
 # ------------------------------------------------------------------------------------ as a program
 
 
-def test_sample_draws_the_labels_asked_for(finished_run, tmp_path, program):
-    out, _ = finished_run("cgan")
-    program("cgan", "--sample", 3, 1, 4, "--out", out, cwd=tmp_path)
-    assert (out / "sampled.png").exists()
-    (out / "sampled.png").unlink()
+def test_sample_draws_the_classes_asked_for(tmp_path, program, refused, eagerly):
+    """By their names or their numbers, of a folder's pictures in its colours and size."""
+    fill(tmp_path / "p", *(f"{name}/{i}.png" for name in ("cat", "horse") for i in range(6)))
+    out = tmp_path / "run"
+    options = [*smoke(out, tmp_path / "p", epochs=1, steps=1)[:-2], "--size", 32]
+    said = program("cgan", *options, "--batch-size", 4)
+    assert "10 training and 2 test pictures, 32x32x3, 2 classes" in said
+
+    before = contents(out)
+    for asked in (["10"], ["2"], ["dog"], ["-1"], ["2.5"], ["horse", "dog"]):
+        errors = refused("cgan", "--sample", *asked, "--out", out)
+        assert errors == (
+            f"cgan.py: --sample {asked[-1]}: expected one of the classes: cat, horse; or its "
+            "number, 0 to 1\n"
+        )
+    assert contents(out) == before
+    said = program("cgan", "--sample", "horse", "cat", "1", "0", "--out", out, cwd=tmp_path)
+    assert str(out / "sampled.png") in said
+    files = sorted((out / "sampled").iterdir())
+    names = ["0000_horse.png", "0001_cat.png", "0002_horse.png", "0003_cat.png"]
+    assert [path.name for path in files] == names
+    wanted = cgan.draw(runs.load_generator(out), [1, 0, 1, 0], seed=0)
+    for path, image in zip(files, wanted, strict=True):
+        np.testing.assert_array_equal(Image.open(path), visual.to_uint8(image))
+    after = contents(out)
+    assert {path: after[path] for path in before} == before
 
 
-@pytest.mark.parametrize("label", ["10", "x", "2.5"])
-def test_sample_of_no_label(label, finished_run, monkeypatch, capsys):
-    out, _ = finished_run("cgan")
-    code, errors = run_in_process(CGAN, ["--sample", label, "--out", out], monkeypatch, capsys)
-    assert code == 2
-    assert errors == f"cgan.py: --sample {label}: expected labels from 0 to 9\n"
-    assert not (out / "sampled.png").exists()
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["--latent-dim", "0"], "--latent-dim 0: expected 1 or more"),
+        (["--network", "rnn"], "rnn"),
+        (["--size", "30"], "pictures of 30x30: expected sides divisible by 4"),
+        (["--sample"], "--sample"),
+    ],
+)
+def test_bad_settings(args, said, small_data, tmp_path, refused):
+    args = ["--data", small_data, "--out", tmp_path / "out", *args]
+    assert said in refused("cgan", *args)
+    assert contents(tmp_path) == {}

@@ -1,5 +1,6 @@
 import numpy as np
-from PIL import Image
+import pytest
+from PIL import Image, ImageFile
 
 import visual
 
@@ -38,6 +39,29 @@ def test_frame_in_colour():
     assert (pixels == [255, 0, 0]).all(axis=1).sum() == 2 * 8 * 8
 
 
+@pytest.mark.parametrize("columns", [1, 10, 100])
+@pytest.mark.parametrize("side", [28, 64, 256])
+def test_frame_is_never_too_wide(side, columns):
+    """Whole numbers of times larger, or smaller as far as it must be."""
+    rows = {label: np.full((columns, side, side, 1), -1.0) for label in ("original", "completed")}
+    frame = visual.frame(rows, "epoch 1", columns, names=[str(i) for i in range(columns)])
+    assert frame.width <= 720
+    strip = columns * (side + 2) - 2
+    zoom = min(2, visual.WIDEST // strip) or visual.WIDEST / strip
+    pixels = np.asarray(frame)[:, -round(strip * zoom) - 4 :]  # without the rows' labels
+    dark = (pixels < 128).sum(axis=1).max()
+    assert dark == zoom * side * columns if zoom >= 1 else dark > 0.9 * zoom * side * columns
+
+
+def test_a_frame_in_which_large_pictures_are_shown_smaller():
+    images = np.full((3, 256, 256, 3), -1.0)
+    images[1] = [1, -1, 1]
+    frame = visual.frame({"": images}, "", columns=3)
+    assert frame.height < 256
+    colours = [frame.getpixel((frame.width * x // 6, frame.height - 50)) for x in (1, 3, 5)]
+    assert colours == [(0, 0, 0), (255, 0, 255), (0, 0, 0)]
+
+
 def test_gif_holds_the_frames_in_order(tmp_path):
     paths = []
     for i, grey in enumerate((10, 200, 90)):
@@ -53,6 +77,39 @@ def test_gif_holds_the_frames_in_order(tmp_path):
             durations.append(gif.info["duration"])
     assert shown == [10, 200, 90]
     assert durations == [500, 500, 2000]
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_gif_of_a_long_run_has_at_most_50_frames(tmp_path, monkeypatch, mode):
+    """What it costs does not grow with the run: no more than 50 files are looked at."""
+    paths, greys = [], range(0, 240, 2)  # different ones: equal neighbours become one frame
+    for i, grey in enumerate(greys):
+        paths.append(tmp_path / f"{i}.png")
+        Image.new(mode, (96, 80), grey if mode == "L" else (grey, 255 - grey, 0)).save(paths[-1])
+    opened, decoded = [], []
+    open_, load = Image.open, ImageFile.ImageFile.load
+    monkeypatch.setattr(Image, "open", lambda path: opened.append(path) or open_(path))
+
+    def counted(picture):
+        if picture.tile:  # not yet decoded
+            decoded.append(picture.filename)
+        return load(picture)
+
+    monkeypatch.setattr(ImageFile.ImageFile, "load", counted)
+    visual.save_gif(tmp_path / "long.gif", paths, seconds=0.5, last_seconds=2)
+    monkeypatch.undo()
+    assert len(decoded) == len(set(opened)) == 50
+    assert len(opened) <= 100
+    with Image.open(tmp_path / "long.gif") as gif:
+        assert gif.n_frames == 50
+        shown, durations = [], []
+        for i in range(50):
+            gif.seek(i)
+            shown.append(gif.convert("RGB").getpixel((5, 5))[0])
+            durations.append(gif.info["duration"])
+    assert (shown[0], shown[-1]) == (greys[0], greys[-1])
+    assert set(np.diff(shown)) == {4, 6}  # every second or third
+    assert durations == [500] * 49 + [2000]
 
 
 def test_gif_leaves_out_frames_of_another_size(tmp_path):
