@@ -13,7 +13,8 @@ Deliberate differences from the paper:
  4. The generator is trained, too, to make its completions classifiable as their digit.
  5. The hole is a square of random side and place; the paper's has one size.
  6. In the generator a dense layer sees the whole picture; the discriminator has no batch norm.
- 7. Pictures and scores come from a moving average of the generator's weights.
+ 7. Noise on the pictures that the discriminator sees, and dropout in it.
+ 8. Pictures and scores come from a moving average of the generator's weights.
 """
 
 import dataclasses
@@ -110,7 +111,7 @@ class CCGAN(keras.Model):
         self.d_optimizer = gan_cnn.adam(self.discriminator, settings.d_learning_rate)
         self.real_loss = keras.losses.BinaryCrossentropy(from_logits=True)
         self.digit_loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        self.random = utils.RandomStream(utils.stream(settings.seed, "training"))
+        self.random = gan_cnn.RandomStream(utils.stream(settings.seed, "training"))
         self.built = True  # every network is: Keras need not call the whole to find out
 
     @tf.function
@@ -124,7 +125,7 @@ class CCGAN(keras.Model):
             completed = self.generator(inputs, training=True)
 
             # The discriminator learns to tell real (1) from completed (0) and to read real digits.
-            # Not to read completed ones: it would forgive whatever carries the right label.
+            # Not to read completed ones: it would learn to accept bad completions.
             with tf.GradientTape() as d_tape:
                 real = self.discriminator(images, training=True)
                 fake = self.discriminator(tf.stop_gradient(completed), training=True)
@@ -177,13 +178,15 @@ def main():
     training.train(run, gan, lambda caption: visual.frame(rows(), caption))
     completed = complete(gan.average, settings, images, masks)["completed"]
     found = scores.completion_scores(data, masks, completed, settings.judge)
-    training.finish(run, {"generator": gan.average}, found, rows(), data.test.labels[shown])
+    names = [data.names[label] for label in data.test.labels[shown]]
+    training.finish(run, {"generator": gan.average}, found, rows(), names)
 
 
 def sample(settings):
     """--sample: give pictures from files a hole and complete them with the trained generator."""
     generator = runs.load_generator(settings.out)
-    fit = runs.trained(settings)["data"][0]["fit"]
+    settings.check_shape(generator.output_shape[1:])
+    fit = runs.trained_data(settings)["fit"]
     images = pictures.read_all(settings.sample, generator.output_shape[1:], fit)
     masks = mnist_ds.holes_for(images, settings.hole, settings.seed)
     rows = complete(generator, settings, images, masks)

@@ -10,10 +10,12 @@ Deliberate differences from the paper:
     its common later form: label embedding, batch norm, LeakyReLU and dropout instead of maxout.
  2. The convolutional discriminator compares its features of the picture with an embedding of the
     label, by their inner product (projection, arXiv 1802.05637); the paper puts the label beside
-    the picture. With the label as ten further channels of the picture it learned far more slowly.
+    the picture.
  3. Adam at a constant rate instead of momentum SGD at a falling one.
  4. The noise is normally distributed, not uniformly.
- 5. Pictures and scores come from a moving average of the generator's weights.
+ 5. Smaller batches; noise on the pictures that the convolutional discriminator sees, and dropout in
+    it, neither of which the paper mentions.
+ 6. Pictures and scores come from a moving average of the generator's weights.
 """
 
 import dataclasses
@@ -63,6 +65,12 @@ class Settings(utils.Settings):
         super().check_shape(image_shape)
         if self.network == "cnn":
             gan_cnn.halvings(image_shape)
+        elif (
+            max(image_shape[:2]) > 64
+        ):  # its dense layers would have hundreds of millions of weights
+            raise ValueError(
+                f"pictures of {image_shape[0]}x{image_shape[1]}: expected at most 64x64"
+            )
 
 
 def load(settings):
@@ -103,7 +111,7 @@ def build_discriminator(settings, image_shape, num_classes):
         x = flat * keras.layers.Dense(flat.shape[1], use_bias=False)(label)
         for dropout in (0.0, 0.4, 0.4):
             x = keras.layers.LeakyReLU(0.2)(keras.layers.Dense(512)(x))
-            x = keras.layers.Dropout(dropout)(x)
+            x = gan_cnn.Dropout(dropout)(x)
         real = keras.layers.Dense(1, dtype="float32")(x)
     return keras.Model([image, label], real, name="discriminator")
 
@@ -121,7 +129,7 @@ class CGAN(keras.Model):
         self.g_optimizer = gan_cnn.adam(self.generator, settings.g_learning_rate)
         self.d_optimizer = gan_cnn.adam(self.discriminator, settings.d_learning_rate)
         self.real_loss = keras.losses.BinaryCrossentropy(from_logits=True)
-        self.random = utils.RandomStream(utils.stream(settings.seed, "training"))
+        self.random = gan_cnn.RandomStream(utils.stream(settings.seed, "training"))
         self.built = True  # every network is: Keras need not call the whole to find out
 
     @tf.function
@@ -197,7 +205,7 @@ def main():
 def sample(settings):
     """--sample: draw digits of these labels with the generator that an earlier run has saved."""
     generator = runs.load_generator(settings.out)
-    names = runs.trained(settings)["data"][0]["class_names"]
+    names = runs.trained_data(settings)["class_names"]
     labels = [mnist_ds.label_of(label, names, "--sample") for label in settings.sample]
     rows = {"": draw(generator, labels, settings.seed)}
     training.save_samples(settings, rows, [names[label] for label in labels])

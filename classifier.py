@@ -20,6 +20,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+import gan_cnn
 import mnist_ds
 import pictures
 
@@ -90,33 +91,43 @@ def load_judge(data, path=""):
     found = pathlib.Path(path) if path else None
     for folder in (HERE / "data" / "classifier", pathlib.Path("results/classifier")):
         for about in sorted(folder.glob("*.json")):
-            if not found and json.loads(about.read_text()).get("fingerprint") == data.fingerprint:
-                found = about.with_suffix(".keras")
+            path_here = about.with_suffix(".keras")
+            fits = fingerprint_in(about) == data.fingerprint and path_here.exists()
+            found = found or (path_here if fits else None)
     if not found:
         print(f"score      no judge: {data.name} has no classifier yet; classifier.py trains one")
         return None
     try:
         judge = Judge(keras.saving.load_model(found, compile=False))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
         reason = " ".join(str(error).split())[:100]
         expected = "a .keras file that classifier.py has made"
         raise utils.BadInput(f"--judge {found}: {reason}; expected {expected}") from None
     channels, classes = judge.model.input_shape[3], judge.model.output_shape[1]
-    utils.require(
-        channels == data.image_shape[2] and classes >= data.num_classes,
-        "--judge",
-        found,
-        f"a classifier of {data.num_classes} classes and {data.image_shape[2]} channels",
-    )
+    fits = channels == data.image_shape[2] and classes >= data.num_classes
+    expected = f"a classifier of {data.num_classes} classes and {data.image_shape[2]} channels"
+    utils.require(fits or not path, "--judge", found, expected)
+    if not fits:  # found by itself: of the same pictures, made grey or coloured since
+        print(f"score      no judge: {found} does not fit; expected {expected}")
+        return None
     return judge
+
+
+def fingerprint_in(about):
+    """Of which data the classifier is that this .json file describes; "none" if it does not say."""
+    try:
+        return json.loads(about.read_text()).get("fingerprint") or "none"
+    except (OSError, ValueError, AttributeError):
+        return "none"
 
 
 def main():
     settings = utils.parse(Settings, __doc__)
     data = mnist_ds.load(settings.data, settings.size, settings.train_pictures)
-    path = utils.folder(settings.out) / f"{data.name}.keras"
+    path = pathlib.Path(settings.out) / f"{data.name}.keras"
     if settings.sample:
         return sample(settings, data, path)
+    utils.folder(settings.out)
     if path.exists() and not settings.fresh:
         raise utils.BadInput(f"--out {settings.out}: {path} is there; --fresh trains it again")
     settings.check_data(data)
@@ -142,8 +153,11 @@ def main():
 
     predicted = Judge(model)(mnist_ds.floats(data.test))[1]
     accuracy = float(np.mean(predicted == data.test.labels))
-    with utils.replacing(path) as part:  # as a new, uncompiled model: without Adam's averages
-        keras.Model(model.input, model.output).save(part)
+    path.with_suffix(".json").unlink(
+        missing_ok=True
+    )  # never beside another classifier than its own
+    with utils.replacing(path) as part:  # a copy in float32, without Adam's averages
+        gan_cnn.averaged(model, build_classifier, data.image_shape, data.num_classes).save(part)
     about = {
         "fingerprint": data.fingerprint,
         "test_accuracy": accuracy,
@@ -156,7 +170,12 @@ def main():
 
 def sample(settings, data, path):
     """--sample: say what a classifier reads in picture files: that of --out, or the data set's."""
-    judge = load_judge(data, path if path.exists() else settings.judge)
+    given = "" if settings.out == Settings.out else path
+    if given and not given.exists():
+        raise utils.BadInput(
+            f"--out {settings.out}: there is no {path.name} in it; train one first"
+        )
+    judge = load_judge(data, settings.judge or given)
     if judge is None:
         raise utils.BadInput(f"--sample: no classifier for --data {settings.data} yet; train one")
     labels = judge(pictures.read_all(settings.sample, data.image_shape, data.fit))[1]

@@ -13,7 +13,10 @@ Deliberate differences from the paper:
     residual blocks, and 70x70 patches.
  2. Batches of 16, not of one picture; a learning rate of 0.0005, not 0.0002.
  3. The discriminators have no instance norm, and their maps keep their size at the end.
- 4. Pictures and scores come from a moving average of the generators' weights.
+ 4. Initial weights by Glorot's rule, not normal with a deviation of 0.02; no random crops and no
+    mirroring of the training pictures. At 28x28 LeakyReLU in the generators, too.
+ 5. The buffer of past pictures begins full of the first batch.
+ 6. Pictures and scores come from a moving average of the generators' weights.
 """
 
 import dataclasses
@@ -155,7 +158,7 @@ class CycleGAN(keras.Model):
             )
             for name in ("past1", "past2")
         )
-        self.random = utils.RandomStream(utils.stream(settings.seed, "training"))
+        self.random = gan_cnn.RandomStream(utils.stream(settings.seed, "training"))
         self.built = True  # every network is: Keras need not call the whole to find out
 
     def exchanged(self, past, fakes):
@@ -277,7 +280,7 @@ def main():
 def sample(settings):
     """--sample: translate pictures from files, both ways, with the generators of an earlier run."""
     g12, g21 = (runs.load_generator(settings.out, f"generator{way}") for way in ("12", "21"))
-    fit = runs.trained(settings)["data"][0]["fit"]
+    fit = runs.trained_data(settings)["fit"]
     images = pictures.read_all(settings.sample, g12.input_shape[1:], fit)
     kind1, kind2 = settings.kinds
     rows = {

@@ -123,7 +123,7 @@ class DCGAN(keras.Model):
         self.g_optimizer = gan_cnn.adam(self.generator, settings.g_learning_rate)
         self.d_optimizer = gan_cnn.adam(self.discriminator, settings.d_learning_rate)
         self.real_loss = keras.losses.BinaryCrossentropy(from_logits=True)
-        self.random = utils.RandomStream(utils.stream(settings.seed, "training"))
+        self.random = gan_cnn.RandomStream(utils.stream(settings.seed, "training"))
         self.built = True  # every network is: Keras need not call the whole to find out
 
     @tf.function

@@ -7,10 +7,47 @@ This module imports nothing else of the project: a saved generator can be loaded
 """
 
 import math
+import random
 
 import keras
 import numpy as np
 import tensorflow as tf
+
+
+class RandomStream(keras.random.SeedGenerator):
+    """The `seed` of whatever is drawn at random in a training step.
+
+    As keras.random.SeedGenerator, whose numbers are fresh at every call, also inside a tf.function;
+    but under a tf.distribute strategy every replica has numbers of its own.
+    """
+
+    def next(self, ordered=True):
+        drawn = super().next(ordered)
+        replica = tf.distribute.get_replica_context()
+        number = replica.replica_id_in_sync_group if replica else 0
+        # Another seed for each replica; the first, or the only one, has the seed that was given.
+        step = tf.cast(number, drawn.dtype) * 1_000_003
+        return drawn + tf.stack([step, tf.zeros((), drawn.dtype)])
+
+
+@keras.saving.register_keras_serializable("gan_cnn")
+class Dropout(keras.layers.Dropout):
+    """Keras's Dropout, with other random numbers on every replica."""
+
+    def __init__(self, rate, seed=None, **kwargs):
+        seed = random.randint(1, 10**9) if seed is None else seed
+        super().__init__(rate, seed=seed, **kwargs)
+        self.seed_generator = RandomStream(seed)
+
+
+@keras.saving.register_keras_serializable("gan_cnn")
+class GaussianNoise(keras.layers.GaussianNoise):
+    """Keras's GaussianNoise, with other random numbers on every replica."""
+
+    def __init__(self, stddev, seed=None, **kwargs):
+        seed = random.randint(1, 10**9) if seed is None else seed
+        super().__init__(stddev, seed=seed, **kwargs)
+        self.seed_generator = RandomStream(seed)
 
 
 @keras.saving.register_keras_serializable("gan_cnn")
@@ -145,8 +182,8 @@ def mnist_uni_gen_cnn(inputs_dim, image_shape, norm="batch", name="gen_cnn"):
     x = keras.layers.Reshape((height >> times, width >> times, filters[0]))(x)
     # Batch norm everywhere but at the output, where it would fix each batch's mean and contrast.
     x = keras.layers.LeakyReLU(0.2)(normalization(norm)(x))
-    for width in filters[1:]:
-        x = keras.layers.Conv2DTranspose(width, 4, 2, padding="same", use_bias=bias)(x)
+    for count in filters[1:]:
+        x = keras.layers.Conv2DTranspose(count, 4, 2, padding="same", use_bias=bias)(x)
         x = keras.layers.LeakyReLU(0.2)(normalization(norm)(x))
     # A kernel divisible by the stride: every pixel is painted by equally many inputs, so that no
     # checkerboard shows.
@@ -169,13 +206,13 @@ def mnist_uni_disc_cnn(image_shape, noise=0.05, dropout=0.3, name="disc_cnn"):
             learning single training pictures by heart.
     """
     x = inputs = keras.Input(image_shape, name="picture")
-    x = keras.layers.GaussianNoise(noise)(x)
+    x = GaussianNoise(noise)(x)
     for i in range(halvings(image_shape)):
         # Strides instead of pooling: the network learns for itself how to make the picture smaller.
         x = keras.layers.Conv2D(min(64 * 2**i, MOST_FILTERS), 4, strides=2, padding="same")(x)
         # Leaky: where ReLU gives 0, no gradient would come through to the generator.
         x = keras.layers.LeakyReLU(0.2)(x)
-        x = keras.layers.Dropout(dropout)(x)
+        x = Dropout(dropout)(x)
     x = keras.layers.Flatten()(x)
     x = keras.layers.LeakyReLU(0.2)(keras.layers.Dense(128)(x))
     return keras.Model(inputs, x, name=name)
@@ -186,7 +223,7 @@ def patch_discriminator(image_shape, norm=None, full=False, name="patches"):
 
     The discriminator of pix2pix (arXiv 1611.07004, appendix 6.1.2): C64-C128-C256-C512 with 70x70
     patches from 64 pixels up; for MNIST C64-C128, 7x7 decisions on patches of 22x22. The map's size
-    is whatever the pictures' gives; with `full` one more convolution makes one decision of it.
+    is whatever the pictures' gives; with `full` the last convolution covers all of it.
     """
     halved = (64, 128, 256) if min(image_shape[:2]) >= 64 else (64, 128)
     x = inputs = keras.Input(image_shape, name="picture")
@@ -235,10 +272,10 @@ def resnet_img2img(image_shape, channels=3, norm="instance", name="resnet"):
 
 def draw_weights(network, stddev, seed):
     """Draw all kernels of a network anew: normally distributed around 0. Biases stay 0."""
-    random = keras.random.SeedGenerator(seed)
+    numbers = keras.random.SeedGenerator(seed)
     for weight in network.trainable_weights:
         if len(weight.shape) > 1:
-            weight.assign(keras.random.normal(weight.shape, stddev=stddev, seed=random))
+            weight.assign(keras.random.normal(weight.shape, stddev=stddev, seed=numbers))
 
 
 def adam(network, learning_rate, beta_1=0.5):

@@ -80,7 +80,7 @@ class Lesson:
     new: tuple[str, str]
     """what is new here for who reads the lessons in their order"""
     moves: dict
-    """{setting of a learning rate: the networks that its optimizers and averages move}"""
+    """{optimizer: the networks that it moves, with their averages}, by the attributes' names"""
     drawn: tuple
     """the networks to be drawn on the lesson's page"""
     scores: dict
@@ -122,7 +122,7 @@ class Lesson:
         return getattr(self.module, self.model)(settings, *data)
 
 
-ONE_PAIR = {"g_learning_rate": ("generator", "average"), "d_learning_rate": ("discriminator",)}
+ONE_PAIR = {"g_optimizer": ("generator", "average"), "d_optimizer": ("discriminator",)}
 REAL = ("untouched",)
 HOLED = ("holed", "untouched")
 SAID = ("d_loss", "g_loss", "D(x)", "D(G(z))")  # what the progress bar of each script shows
@@ -464,8 +464,10 @@ LESSONS = [
         ),
         new=("no pairs: there and back again", "没有成对的图片：变过去，再变回来"),
         moves={
-            "g_learning_rate": ("g12", "g21", "average12", "average21"),
-            "d_learning_rate": ("d1", "d2"),
+            "g12_optimizer": ("g12", "average12"),
+            "g21_optimizer": ("g21", "average21"),
+            "d1_optimizer": ("d1",),
+            "d2_optimizer": ("d2",),
         },
         drawn=("g12", "d2"),
         scores={"12_taken": REAL, "21_taken": REAL, "12_cycle_l1": (), "21_cycle_l1": ()},
@@ -526,6 +528,7 @@ def claims():
     Under a lesson's name stand its own changes.
     """
     found = {key: claim for lesson in LESSONS for key, claim in lesson.claims.items()}
+    assert len(found) == sum(len(lesson.claims) for lesson in LESSONS), "a key stands twice"
     numbers = sorted(filter(str.isdecimal, found), key=int)
     changes = {
         lesson.name: Claim(

@@ -6,6 +6,7 @@ the `tf.data` pipeline. A mask has the shape (n, height, width, 1): 1 = visible,
 
 import dataclasses
 import hashlib
+import math
 import os
 import pathlib
 import re
@@ -19,6 +20,7 @@ import tensorflow as tf
 import pictures
 
 HERE = pathlib.Path(__file__).resolve().parent
+MOST_FLOATS = 2**28  # of all test pictures together: 1 GB
 
 
 class Arrays:
@@ -64,6 +66,7 @@ class Data:
     class_names: tuple = ()  # where they have none, their numbers
     fit: str = "pad"  # how files are brought to such pictures, see pictures.read_all
     fingerprint: str = ""  # of what the test part holds, before it was resized
+    train_fingerprint: str = ""  # of what the training part holds
 
     @property
     def image_shape(self):
@@ -109,6 +112,16 @@ class Data:
         """The same with the first `count` training pictures only; 0 = with all."""
         return dataclasses.replace(self, train=self.train.part(slice(count or None)))
 
+    def scorable(self):
+        """The same with so many test pictures at most, evenly chosen, that they fit into memory as
+        floats: all scripts score and show them at once.
+        """
+        count, most = len(self.test), MOST_FLOATS // math.prod(self.image_shape)
+        if count <= most:
+            return self
+        index = np.linspace(0, count - 1, most).round().astype(int)
+        return dataclasses.replace(self, test=self.test.part(index))
+
     def resized(self, size):
         """The same as squares of `size` pixels, cut out of the middle, with antialiasing."""
         parts = {name: squares(getattr(self, name), size) for name in ("train", "test")}
@@ -131,10 +144,11 @@ def squares(part, size):
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
     resized = np.empty((len(part), size, size, channels), np.uint8)
-    for i in range(0, len(part), 1000):
-        images = part.read(slice(i, i + 1000))[:, top : top + side, left : left + side]
+    chunk = max(1, min(1000, 2**26 // (max(side, size) ** 2 * channels)))  # at most 256 MB
+    for i in range(0, len(part), chunk):
+        images = part.read(slice(i, i + chunk))[:, top : top + side, left : left + side]
         images = tf.image.resize(images, (size, size), "bicubic", antialias=True)
-        resized[i : i + 1000] = np.clip(np.round(images), 0, 255)
+        resized[i : i + chunk] = np.clip(np.round(images), 0, 255)
     return Arrays(resized, part.labels)
 
 
@@ -178,7 +192,7 @@ def load(data="mnist", size=0, train_pictures=0, pairs=False):
             checked(pathlib.Path(data).resolve().name, *arrays, source=f"--data {data}"),
             class_names=tuple(names),
             fit="pair" if pairs else "crop",
-            fingerprint=fingerprint,
+            fingerprint=fingerprint,  # that of the training part is of its pictures, as for arrays
         )
     elif data.endswith(".npz") or os.sep in data or os.path.exists(data):
         loaded = load_npz(pathlib.Path(data))
@@ -186,7 +200,7 @@ def load(data="mnist", size=0, train_pictures=0, pairs=False):
         loaded = load_tfds(data)
     if size and loaded.picture_shape[:2] != (size, size):
         loaded = loaded.resized(size)
-    return loaded.first(train_pictures)
+    return loaded.first(train_pictures).scorable()
 
 
 def load_npz(path, name=None):
@@ -291,7 +305,8 @@ def checked(name, x_train, y_train, x_test, y_test, source):
     train, test = Arrays(x_train, y_train), Arrays(x_test, y_test)
     # Drawn digits are padded and turned to light on dark; photographs, in colour, are cropped.
     fit = "pad" if x_train.shape[3] == 1 else "crop"
-    return Data(name, train, test, fit=fit, fingerprint=fingerprint_of(x_test, y_test))
+    prints = fingerprint_of(x_test, y_test), fingerprint_of(x_train, y_train)
+    return Data(name, train, test, fit=fit, fingerprint=prints[0], train_fingerprint=prints[1])
 
 
 def fingerprint_of(images, labels):
@@ -303,10 +318,10 @@ def fingerprint_of(images, labels):
 
 
 def some_of_each_class(labels, count=20):
-    """Indices of about `count` pictures, equally many of every class and at least one: the first
-    picture of each class, then the second of each, and so on.
+    """Indices of about `count` pictures, equally many of every class (of the first `count` ones):
+    the first picture of each class, then the second of each, and so on.
     """
-    classes = np.unique(labels)
+    classes = np.unique(labels)[:count]
     of_each = max(1, count // len(classes))
     firsts = [np.flatnonzero(labels == label)[:of_each] for label in classes]
     return np.array([index[k] for k in range(of_each) for index in firsts if k < len(index)])
@@ -325,14 +340,15 @@ def floats(part, index=slice(None)):
     return normalize(part.read(index)).numpy()
 
 
-def batches(part, batch_size, seed=0, epoch=0):
+def batches(part, batch_size, seed=0, epoch=0, fetch=None):
     """One epoch of a training part, as `(images, labels)`: float32 in [-1, 1] and int32.
 
-    Shuffled over the whole set, in an order that depends on (seed, epoch) alone: a run that goes on
-    after a break sees the same batches as one that never stopped. The last, smaller batch is left
-    out, for a second batch size would make every step function trace again.
+    Shuffled over the whole set, in an order that depends on (seed, epoch) alone: a resumed
+    run sees the same batches as one that never stopped. The last, smaller batch is left
+    out, for a second batch size would make every step function trace again. `fetch` is what
+    `part.fetch()` has given, if that is kept for several epochs.
     """
-    count, fetch = len(part), part.fetch()
+    count, fetch = len(part), fetch or part.fetch()
     with tf.device("CPU"):
         labels = tf.constant(part.labels)
     order = tf.data.Dataset.range(count).shuffle(count, seed=utils.stream(seed, f"order {epoch}"))
@@ -348,12 +364,13 @@ def epochs(settings, *data):
     Of one set: (images, labels). Of several: a tuple of that, each set in an order of its own.
     """
 
+    fetches = [part.train.fetch() for part in data]
+
     def of_epoch(epoch):
+        seeds = [utils.stream(settings.seed, f"data {i}") for i in range(len(data))]
         sets = [
-            batches(
-                part.train, settings.batch_size, utils.stream(settings.seed, f"data {i}"), epoch
-            )
-            for i, part in enumerate(data)
+            batches(part.train, settings.batch_size, seed, epoch, fetch)
+            for part, seed, fetch in zip(data, seeds, fetches, strict=True)
         ]
         return sets[0] if len(sets) == 1 else tf.data.Dataset.zip(*sets)
 
@@ -412,8 +429,8 @@ class HoleSettings(utils.Settings):
     def check_shape(self, image_shape):
         super().check_shape(image_shape)
         side = min(image_shape[:2])
-        expected = f"sides of at most {side} pixels, the picture's"
-        utils.require(self.hole[1] <= side, "--hole", f"{self.hole[0]} {self.hole[1]}", expected)
+        expected = f"sides of less than {side} pixels, the picture's"
+        utils.require(self.hole[1] < side, "--hole", f"{self.hole[0]} {self.hole[1]}", expected)
 
 
 def training_masks(images, settings, seed):

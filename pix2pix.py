@@ -15,7 +15,9 @@ Deliberate differences from the paper:
     discriminator.
  4. The map of decisions keeps its size in the last convolutions: 32x32 at 256x256, not 30x30.
  5. Dropout, the only noise, is active in training only; the paper keeps it on for the results.
- 6. Pictures and scores come from a moving average of the generator's weights.
+ 6. Initial weights by Glorot's rule, not normal with a deviation of 0.02; no random jitter and no
+    mirroring of the training pictures.
+ 7. Pictures and scores come from a moving average of the generator's weights.
 """
 
 import dataclasses
@@ -101,7 +103,7 @@ def build_generator(settings, image_shape):
         x = keras.layers.Conv2DTranspose(level.shape[-1], kernel, strides, padding)(x)
         x = norm("batch")(x)
         if depth >= len(levels) - 3 and depth >= 2:
-            x = keras.layers.Dropout(0.5)(x)  # the paper's only noise, in the deepest layers
+            x = gan_cnn.Dropout(0.5)(x)  # the paper's only noise, in the deepest layers
         x = keras.layers.ReLU()(keras.layers.Concatenate()([x, level]) if settings.skips else x)
     x = keras.layers.Conv2DTranspose(image_shape[-1], 4, 2, padding="same")(x)
     picture = keras.layers.Activation("tanh", dtype="float32")(x)
@@ -148,7 +150,7 @@ class Pix2Pix(keras.Model):
         self.real_loss = keras.losses.BinaryCrossentropy(from_logits=True)
         losses = {"l1": keras.losses.MeanAbsoluteError, "l2": keras.losses.MeanSquaredError}
         self.pixel_loss = losses[settings.loss]()
-        self.random = utils.RandomStream(utils.stream(settings.seed, "training"))
+        self.random = gan_cnn.RandomStream(utils.stream(settings.seed, "training"))
         self.built = True  # every network is: Keras need not call the whole to find out
 
     @tf.function
@@ -190,7 +192,7 @@ class Pix2Pix(keras.Model):
 
 
 def complete(generator, settings, images, masks):
-    """Whole pictures and masks -> {"original", "holed", "completed"}: pictures, side by side."""
+    """What ccgan.py's `complete` gives for its generator, to set both side by side."""
     completed = gan_cnn.predict(generator, images * masks)
     return {"original": images, "holed": images * masks, "completed": completed}
 
@@ -219,13 +221,15 @@ def main():
         found = scores.completion_scores(data, masks, generated, settings.judge)
     else:
         found = scores.pair_scores(target, generated)
-    training.finish(run, {"generator": gan.average}, found, rows(), data.test.labels[shown])
+    names = [data.names[label] for label in data.test.labels[shown]]
+    training.finish(run, {"generator": gan.average}, found, rows(), names)
 
 
 def sample(settings):
     """--sample: translate pictures from files with the generator that an earlier run has saved."""
     generator = runs.load_generator(settings.out)
-    fit = runs.trained(settings)["data"][0]["fit"]
+    settings.check_shape(generator.output_shape[1:])
+    fit = runs.trained_data(settings)["fit"]
     half = "left" if settings.direction == "AtoB" else "right"  # of a file that is a pair itself
     source = pictures.read_all(settings.sample, generator.input_shape[1:], fit, half)
     if fit != "pair":

@@ -1,4 +1,4 @@
-"""A run's folder: what it holds, whether it may be gone on with, and what later uses take from it.
+"""A run's folder: what it holds, whether it can resume, and what later uses take from it.
 
 `run.json` marks a folder as a run's, and says of which script, with which settings, precision, data
 and code.
@@ -17,10 +17,10 @@ import keras
 HERE = pathlib.Path(__file__).resolve().parent
 PROGRAM, FORMAT = "mnist-gans", 2
 MARK = "run.json"
-# What may differ between two commands that are the same run: whether it is one run, not its result.
-# The precision is compared as it was chosen, below.
-NOT_COMPARED = ("out", "fresh", "sample", "judge", "precision")
-# What a run writes into its folder, and so what --fresh deletes from it; the mark comes last.
+# Settings that may differ between two commands of the same run. The precision is compared as it was
+# chosen, and the data by what they hold.
+NOT_COMPARED = ("data", "out", "fresh", "sample", "judge", "precision")
+# What --fresh deletes: all that a run writes into its folder, but for the mark, which is replaced.
 WRITTEN = (
     "frames/[0-9][0-9][0-9]*.png",
     "checkpoint/ckpt-*_temp/*",
@@ -34,9 +34,11 @@ WRITTEN = (
     "history.csv",
     "scores.json",
     "generator*.keras",
-    "**/.part-*",
-    MARK,
+    ".part-*",
+    "frames/.part-*",
 )
+# What systems put into folders by themselves.
+NOBODYS = (".DS_Store", "Thumbs.db", "desktop.ini")
 # What the results do not depend on: pictures, files and lists.
 NO_PART_OF_THE_CODE = ("visual", "runs", "lessons")
 
@@ -59,10 +61,10 @@ class Run:
         return pathlib.Path(self.settings.out)
 
     @property
-    def settings_compared(self):
-        """The settings that make it this run, as JSON gives them back."""
+    def chosen(self):
+        """The settings, as JSON gives them back, without those of this one command."""
         chosen = dataclasses.asdict(self.settings)
-        chosen = {name: value for name, value in chosen.items() if name not in NOT_COMPARED}
+        chosen = {k: v for k, v in chosen.items() if k not in ("out", "fresh", "sample", "judge")}
         return json.loads(json.dumps(chosen))
 
     @property
@@ -79,13 +81,15 @@ class Run:
                 {
                     "name": part.name,
                     "fingerprint": part.fingerprint,
+                    "train_fingerprint": part.train_fingerprint,
+                    "train_pictures": len(part.train),
                     "image_shape": list(part.image_shape),
                     "class_names": part.names,
                     "fit": part.fit,
                 }
                 for part in self.data
             ],
-            "settings": self.settings_compared,
+            "settings": self.chosen,
         }
 
 
@@ -100,29 +104,51 @@ def lesson_of(settings):
 
 
 def code_digest(script):
-    """A hash of a script and of all modules of the project on which its results depend.
+    """A hash of a script, and of what it uses of the project's modules, directly or not.
 
-    Comments, docstrings and the layout do not count. Another version of Python may give another
-    hash.
+    Definitions that it does not reach do not count, nor do comments, docstrings and the layout.
+    Another version of Python may give another hash.
     """
-    digest, waiting, seen = hashlib.sha256(), [pathlib.Path(script)], set()
+    sources, pieces, waiting = {}, {}, [(pathlib.Path(script), None)]
     while waiting:
-        path = waiting.pop()
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        for node in ast.walk(tree):
-            body = getattr(node, "body", None)
-            if isinstance(body, list):  # strings that are statements: docstrings and the like
-                node.body = [part for part in body if not is_text(part)]
-            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            for name in names:
-                found = [folder / f"{name}.py" for folder in (path.parent, HERE)]
-                found = next((file for file in found if file.exists()), None)
-                if found and name not in (*NO_PART_OF_THE_CODE, *seen):
-                    seen.add(name)
-                    waiting.append(found)
-                    waiting.sort()
-        digest.update(ast.dump(tree).encode())
-    return digest.hexdigest()[:16]
+        path, name = waiting.pop()
+        if (path, name) in pieces:
+            continue
+        if path not in sources:
+            sources[path] = Source(path)
+        source = sources[path]
+        nodes = source.definitions.get(name, []) if name else source.tree.body
+        pieces[path, name] = "".join(ast.dump(node) for node in nodes)
+        for node in (part for whole in nodes for part in ast.walk(whole)):
+            of_module = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+            if of_module and node.value.id in source.imports:
+                waiting.append((source.imports[node.value.id], node.attr))
+            elif isinstance(node, ast.Name) and node.id in source.definitions:
+                waiting.append((path, node.id))
+    text = sorted(f"{path.name} {name} {piece}" for (path, name), piece in pieces.items())
+    return hashlib.sha256("".join(text).encode()).hexdigest()[:16]
+
+
+class Source:
+    """A module's source: its syntax tree without docstrings, what it defines and imports."""
+
+    def __init__(self, path):
+        self.tree = ast.parse(path.read_text(encoding="utf-8"))
+        self.definitions, self.imports = {}, {}
+        for node in ast.walk(self.tree):
+            if isinstance(getattr(node, "body", None), list):
+                node.body = [part for part in node.body if not is_text(part)]
+        for node in self.tree.body:
+            if isinstance(node, ast.Import):
+                for alias in node.names:
+                    files = [folder / f"{alias.name}.py" for folder in (path.parent, HERE)]
+                    file = next((file for file in files if file.exists()), None)
+                    if file and alias.name not in NO_PART_OF_THE_CODE:
+                        self.imports[alias.asname or alias.name] = file
+            targets = getattr(node, "targets", [getattr(node, "target", None)])
+            names = [getattr(node, "name", None), *(getattr(t, "id", None) for t in targets)]
+            for name in filter(None, names):
+                self.definitions.setdefault(name, []).append(node)
 
 
 def is_text(statement):
@@ -149,9 +175,10 @@ def checked_mark(settings):
     out = pathlib.Path(settings.out)
     mark = read_mark(out)
     if mark is None:
-        if (out / "settings.json").exists() and (out / "checkpoint").exists():
-            what = "a run of an earlier version of this program, which cannot be gone on with"
-        elif any(not path.name.startswith(".part-") for path in out.glob("*")):
+        files = [path for path in out.rglob("*") if path.is_file() and path.name not in NOBODYS]
+        if is_old(out):
+            what = "a run of an earlier version of this program, which cannot resume it"
+        elif any(not path.name.startswith(".part-") for path in files):
             what = "files, but no run of this program"
         else:
             return None
@@ -164,6 +191,15 @@ def checked_mark(settings):
     raise utils.BadInput(f"--out {out}: the folder holds {what}; choose an empty or a new one")
 
 
+def is_old(out):
+    """Is this the folder of a run of the version before run.json?"""
+    try:
+        settings = json.loads((out / "settings.json").read_text())
+    except (OSError, ValueError):
+        return False
+    return isinstance(settings, dict) and "steps_per_epoch" in settings
+
+
 def open_run(run):
     """Make a run's folder ready, new or as an earlier, unfinished or shorter run of it left it.
 
@@ -171,33 +207,59 @@ def open_run(run):
     before its first checkpoint is begun anew: nothing would be lost.
     """
     out = utils.folder(run.settings.out)
-    mark = checked_mark(run.settings)
-    if mark and (run.settings.fresh or not list(out.glob("checkpoint/ckpt-*.index"))):
+    mark, now = checked_mark(run.settings), run.mark
+    if mark and not run.settings.fresh:
+        if checkpoints(out):
+            compare(run, mark)
+            if mark["code"] != now["code"]:
+                print("warning    the code has changed since this run began; --fresh starts over")
+            now["code"] = mark["code"]
+        elif (out / "scores.json").exists():
+            raise utils.BadInput(
+                f"--out {out}: a finished run is there, whose checkpoint is gone; choose another "
+                "--out, or delete that run with --fresh"
+            )
+    utils.write_json(out / MARK, now)
+    if mark and (run.settings.fresh or not checkpoints(out)):
         delete(out)
-    elif mark:
-        compare(run, mark)
     (out / "frames").mkdir(exist_ok=True)
-    utils.write_json(out / MARK, run.mark)
+
+
+def checkpoints(out):
+    """The checkpoints of a run, without their endings, the newest last."""
+    found = [path.with_suffix("") for path in out.glob("checkpoint/ckpt-*.index")]
+    return sorted(found, key=epoch_of)
+
+
+def epoch_of(checkpoint):
+    """Of which epoch a checkpoint is, by its name."""
+    return int(checkpoint.name.rpartition("-")[2])
 
 
 def delete(out):
     """Delete from a folder what a run has written there, and nothing else."""
-    for pattern in WRITTEN:
-        for path in out.glob(pattern):
-            path.rmdir() if path.is_dir() else path.unlink()
+    try:
+        for pattern in WRITTEN:
+            for path in out.glob(pattern):
+                path.rmdir() if path.is_dir() else path.unlink()
+    except OSError as error:
+        raise utils.BadInput(
+            f"--out {out}: {error.filename} cannot be deleted ({error.strerror}); close what has "
+            "it open, or choose another --out"
+        ) from None
 
 
 def compare(run, mark):
     """Raise BadInput unless a run is that of this mark, or the same for more epochs."""
-    mine, theirs = run.settings_compared, mark["settings"]
+    mine, theirs = run.chosen, mark["settings"]
     differences = [
         f"{name} {theirs.get(name)} there, {mine.get(name)} now"
-        for name in sorted(mine.keys() | theirs.keys())
+        for name in sorted((mine.keys() | theirs.keys()) - set(NOT_COMPARED))
         if theirs.get(name) != mine.get(name) and not (name == "epochs" and is_longer(run, theirs))
     ]
     if mark["precision"] != run.precision:
         differences.append(f"precision {mark['precision']} there, {run.precision} now")
-    known = ("fingerprint", "image_shape", "class_names")
+    known = ("fingerprint", "train_fingerprint", "train_pictures", "image_shape", "class_names")
     pictures = [[[part[name] for name in known] for part in m["data"]] for m in (mark, run.mark)]
     if not differences and pictures[0] != pictures[1]:
         counts = [[len(part["class_names"]) for part in m["data"]] for m in (mark, run.mark)]
@@ -208,7 +270,8 @@ def compare(run, mark):
         return
     state = "a finished run" if (run.out / "scores.json").exists() else "an unfinished run"
     hint = ""
-    if differences[0].startswith("epochs") and not run.settings.may_grow:
+    longer = run.settings.epochs > (theirs.get("epochs") or 0)
+    if differences[0].startswith("epochs") and longer:
         hint = "; a rate falls over all epochs, so that more of them are another run"
     raise utils.BadInput(
         f"--out {run.out}: {state} with other settings is there ({'; '.join(differences)}{hint}); "
@@ -273,6 +336,11 @@ def trained(settings):
             "first by the same command without --sample, or name its folder with --out"
         )
     return mark
+
+
+def trained_data(settings):
+    """What the mark of the run in the output folder says of the data that it was trained on."""
+    return trained(settings)["data"][0]
 
 
 def load_generator(out, name="generator"):

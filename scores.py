@@ -192,7 +192,8 @@ def generation_scores(data, generated, labels=None, judge=""):
         scores[f"conditional_accuracy{name}"] = float(np.mean(read == asked))
     worst = {}
     classes = range(data.num_classes)
-    enough = [k for k in classes if np.sum(labels == k) >= FEWEST <= np.sum(reference_labels == k)]
+    counted = [labels, data.test.labels, reference_labels]
+    enough = [k for k in classes if min(np.sum(of_set == k) for of_set in counted) >= FEWEST]
     for k in enough:
         of_class = {name: found[asked == k] for name, (found, _, asked) in sets.items()}
         distances = frechet_scores(

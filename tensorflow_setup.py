@@ -6,6 +6,7 @@ TensorFlow says when it starts, and turns off one of its optimizations.
 
 import contextlib
 import os
+import signal
 import sys
 import warnings
 
@@ -20,7 +21,7 @@ def holding_back():
     an abort of TensorFlow (on a processor that it was not built for, say) is not swallowed. Where
     processes cannot fork (Windows), nothing is held back.
     """
-    if not hasattr(os, "fork"):
+    if not hasattr(os, "fork") or sys.stderr is None:
         yield
         return
     sys.stderr.flush()
@@ -28,12 +29,17 @@ def holding_back():
     stderr = os.dup(2)
     with warnings.catch_warnings(action="ignore"):  # Python warns of forks beside threads
         keeper = os.fork()
-    if not keeper:  # only reads, writes and ends: nothing that a lock of another thread could stop
-        os.close(sink)
-        said = b"".join(iter(lambda: os.read(source, 65536), b""))
-        if not said.endswith(DONE):
-            os.write(2, said)
-        os._exit(0)
+    if not keeper:
+        try:  # only reads and writes, and never comes back from here
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            os.close(sink)
+            said = b""
+            while not said.endswith(DONE) and (more := os.read(source, 65536)):
+                said += more
+            if not said.endswith(DONE):
+                os.write(2, said)
+        finally:
+            os._exit(0)
     os.close(source)
     os.dup2(sink, 2)
     try:

@@ -4,6 +4,7 @@ Nothing of any one model is in here: `train` drives whatever has a Keras `train_
 """
 
 import pathlib
+import re
 import signal
 import sys
 import time
@@ -14,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 import tqdm
 
+import classifier
 import mnist_ds
 import runs
 import visual
@@ -27,13 +29,15 @@ def start(settings, *data):
     """
     for part in data:
         settings.check_data(part)
+        if settings.judge:
+            classifier.load_judge(part, settings.judge)  # not only after the training
     policy, why = precision_of(settings)
     run = runs.Run(settings, data, policy)
     runs.open_run(run)
     keras.utils.set_random_seed(settings.seed)
     keras.config.set_dtype_policy(policy)
     steps = settings.steps_in_epoch(*data)
-    chosen = run.settings_compared | {"out": settings.out}
+    chosen = run.chosen | {"out": settings.out}
     for part in data:
         print(f"data       {part}")
     print(f"device     {utils.device()}")
@@ -46,8 +50,8 @@ def start(settings, *data):
 
 
 def precision_of(settings):
-    """(the precision to compute in, why): that of a run that goes on stays."""
-    mark = None if settings.fresh else runs.read_mark(settings.out)
+    """(the precision to compute in, why); a resumed run keeps its own."""
+    mark = None if settings.fresh else runs.checked_mark(settings)
     if settings.precision == "auto" and mark:
         return mark["precision"], "as this run began"
     return utils.chosen_precision(settings.precision)
@@ -100,11 +104,9 @@ def train(run, gan, picture, batches=None):
     # Checkpoints find weights and optimizers by themselves, but not the state of what is random.
     random = [v.value for v in gan.variables if v.path.endswith("seed_generator_state")]
     checkpoint = tf.train.Checkpoint(gan=gan, random=random)
-    # Two, so that the older one is deleted only when the newer one is safe on the disk.
-    manager = tf.train.CheckpointManager(checkpoint, str(out / "checkpoint"), max_to_keep=2)
     done = 0
-    if manager.checkpoints:
-        done, run.history = restore(checkpoint, manager.checkpoints, out)
+    if runs.checkpoints(out):
+        done, run.history = restore(checkpoint, out)
         print(f"resuming   {done} of {settings.epochs} epochs are there; --fresh starts over")
     run.trained = done < settings.epochs
     for path in runs.frame_paths(out):
@@ -118,9 +120,9 @@ def train(run, gan, picture, batches=None):
                 picture(f"epoch {epoch}").save(part, format="PNG")
             with utils.replacing(out / "generating.gif") as part:
                 visual.save_gif(part, runs.frame_paths(out))
-        except OSError as error:  # on Windows, of a GIF that is being looked at
-            print(f"warning    no picture of epoch {epoch}: {error}; the training goes on")
-        return path
+        except (OSError, utils.BadInput) as error:  # on Windows, of a GIF that is being looked at
+            print(f"warning    no picture of epoch {epoch} ({error}); training continues")
+        return path if path.exists() else ""
 
     @tf.function
     def step(batch):
@@ -142,7 +144,7 @@ def train(run, gan, picture, batches=None):
                 break
             run.history += rows
             utils.write_csv(out / "history.csv", run.history)
-            save(manager, epoch)
+            save(checkpoint, out, epoch)
             done = epoch
             print(f"epoch {epoch:<5}{summary(rows)}  {show(epoch)}")
             if interrupt.set:
@@ -191,22 +193,25 @@ def summary(rows):
     return "  ".join(f"{name} {np.mean([row[name] for row in rows]):.3f}" for name in names)
 
 
-def save(manager, epoch):
-    """Save the checkpoint of an epoch, and wait until it is on the disk."""
-    path = pathlib.Path(manager.save(checkpoint_number=epoch))
-    for file in (*path.parent.glob(f"{path.name}.*"), path.parent / "checkpoint", path.parent):
+def save(checkpoint, out, epoch):
+    """Save the checkpoint of an epoch; when it is on the disk, older ones than the last two go."""
+    folder = out / "checkpoint"
+    path = folder / f"ckpt-{epoch}"
+    checkpoint.write(str(path))
+    for file in (*folder.glob(f"{path.name}.*"), folder):
         utils.sync(file)
+    for old in runs.checkpoints(out)[:-2]:
+        for file in folder.glob(f"{old.name}.*"):
+            file.unlink()
 
 
-def restore(checkpoint, paths, out):
-    """Restore the newest whole one of `<folder>/ckpt-<epoch>`; returns that epoch and the history
-    up to it.
-    """
+def restore(checkpoint, out):
+    """Restore the newest checkpoint that is whole; returns its epoch and the history up to it."""
     reasons = []
-    for path in reversed(paths):
-        epoch = int(path.rpartition("-")[2])
+    for path in reversed(runs.checkpoints(out)):
+        epoch = runs.epoch_of(path)
         try:
-            checkpoint.restore(path).assert_existing_objects_matched()
+            checkpoint.read(str(path)).assert_existing_objects_matched()
             history = [row for row in utils.read_csv(out / "history.csv") if row["epoch"] <= epoch]
             if history[-1]["epoch"] != epoch:
                 raise ValueError("rows of history.csv are missing")
@@ -231,11 +236,7 @@ def finish(run, generators, scores, rows, names):
     for name, generator in generators.items():
         with utils.replacing(out / f"{name}.keras") as part:
             generator.save(part)
-    with utils.replacing(out / "samples.png") as part:
-        visual.save_figure(part, rows, names)
     if run.history:
-        with utils.replacing(out / "losses.png") as part:
-            visual.save_losses(part, run.history)
         memory = runs.peak_memory() if run.trained else runs.read_scores(out)
         scores = scores | {
             "train_steps": run.history[-1]["step"],
@@ -243,7 +244,15 @@ def finish(run, generators, scores, rows, names):
             **{name: memory[name] for name in ("peak_memory",) if name in memory},
         }
     utils.write_json(out / "scores.json", scores)
-    width = max(len(name) for name in scores)
+    try:
+        with utils.replacing(out / "samples.png") as part:
+            visual.save_figure(part, rows, names)
+        if run.history:
+            with utils.replacing(out / "losses.png") as part:
+                visual.save_losses(part, run.history)
+    except (OSError, utils.BadInput) as error:
+        print(f"warning    not all pictures are written ({error})")
+    width = max(map(len, scores), default=0)
     for name, value in scores.items():
         print(f"score      {name:{width}} {value:.4g}")
     saved = [f"{name}.keras" for name in generators]
@@ -263,15 +272,14 @@ def save_samples(settings, rows, names, inputs=()):
     """
     out = utils.folder(pathlib.Path(settings.out) / "sampled").parent
     names = [pathlib.Path(str(name)).name for name in names]
+    stems = [re.sub(r"[^\w.-]+", "_", re.sub(r"\.\w{2,4}$", "", name)) for name in names]
     for path in out.glob("sampled/[0-9][0-9][0-9][0-9]_*.png"):  # of another use
         path.unlink()
     results = {label: images for label, images in rows.items() if label not in inputs}
     for label, images in results.items():
-        end = f"_{label.replace(' ', '_')}" if len(results) > 1 else ""
-        for i, (name, image) in enumerate(zip(names, images, strict=True)):
-            file = out / "sampled" / f"{i:04}_{pathlib.Path(name).stem}{end}.png"
-            with utils.replacing(file) as part:
-                visual.picture(image).save(part, format="PNG")
+        end = re.sub(r"[^\w.-]+", "_", f"_{label}") if len(results) > 1 else ""
+        for i, (stem, image) in enumerate(zip(stems, images, strict=True)):
+            visual.picture(image).save(out / "sampled" / f"{i:04}_{stem}{end}.png")
     first = {label: images[:MOST_ON_A_SHEET] for label, images in rows.items()}
     with utils.replacing(out / "sampled.png") as part:
         visual.save_figure(part, first, names[:MOST_ON_A_SHEET])

@@ -147,7 +147,7 @@ def run(main):
         print(f"{program}: {error}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
-        print(f"\n{program}: stopped; the same command resumes", file=sys.stderr)
+        print(f"\n{program}: stopped", file=sys.stderr)
         sys.exit(130)
 
 
@@ -161,23 +161,6 @@ def stream(seed, use):
     would be the held-out ones.
     """
     return int(np.random.SeedSequence([seed, *use.encode()]).generate_state(1)[0] >> 1)
-
-
-class RandomStream(keras.random.SeedGenerator):
-    """The `seed` of whatever is drawn at random in a training step.
-
-    As keras.random.SeedGenerator, whose numbers are fresh at every call, also inside a tf.function;
-    but under a tf.distribute strategy every replica has numbers of its own.
-    """
-
-    def next(self, ordered=True):
-        drawn = super().next(ordered)
-        replica = tf.distribute.get_replica_context()
-        number = replica.replica_id_in_sync_group if replica else 0
-        # A step apart that no run's counter reaches; 0 for a single replica.
-        return drawn + tf.stack(
-            [tf.cast(number, drawn.dtype) * 1_000_003, tf.zeros((), drawn.dtype)]
-        )
 
 
 # --------------------------------------------------------------------------------------- precision
@@ -235,6 +218,11 @@ def replacing(path):
         sync(part)
         os.replace(part, path)
         sync(path.parent)
+    except PermissionError as error:  # on Windows: it is open elsewhere
+        raise BadInput(
+            f"{path}: cannot be written ({error.strerror}); close the program that has it open, "
+            "and give the same command again"
+        ) from None
     finally:
         part.unlink(missing_ok=True)
 

@@ -54,7 +54,7 @@ def frame(rows, caption, columns=10, zoom=2, names=()):
         for label, images in sets.items()
     ]
     font = ImageFont.load_default(14)
-    left = 10 + max(int(font.getlength(label)) for label in sets)
+    left = 10 + min(90, max(int(font.getlength(label)) for label in sets))
     top, gap, block_gap = 24 + 18 * bool(len(names)), 4, 10
     height, width, channels = strips[0][1].shape
     # By a whole number if larger, so that all pixels stay squares of one size.
@@ -76,6 +76,8 @@ def frame(rows, caption, columns=10, zoom=2, names=()):
     for i, (label, strip) in enumerate(strips):
         shown = Image.fromarray(strip.squeeze(-1) if channels == 1 else strip)
         canvas.paste(shown.resize((width, height), filter_), (left, y))
+        while font.getlength(label) > left - 8:
+            label = label.rstrip("…")[:-1] + "…"
         draw.text((4, y + (height - 14) // 2), label, fill="black", font=font)
         y += height + gap + (block_gap if blocks > 1 and (i + 1) % len(sets) == 0 else 0)
     return canvas

@@ -179,6 +179,17 @@ def test_sample_uses_the_classifier_of_the_folder(digits, tmp_path, program):
     assert program("classifier", "--sample", *digits, *by_path) == said
 
 
+@pytest.mark.xfail(strict=True, reason="the one of the folder goes before the one that was named")
+@pytest.mark.usefixtures("elsewhere")
+def test_sample_uses_the_classifier_that_is_named(data, digits, tmp_path, program):
+    """Also where the folder has one of its own."""
+    (tmp_path / "mine").mkdir()
+    classifier.build_classifier((28, 28, 1), 10).save(tmp_path / "mine" / "mnist.keras")
+    named = ["--out", tmp_path / "mine", "--judge", JUDGE]
+    said = program("classifier", "--sample", *digits, *named)
+    assert [int(line.split()[-1]) for line in said.splitlines()] == data.test.labels[:3].tolist()
+
+
 def test_sample_without_a_classifier(small_data, digits, elsewhere, refused):
     said = refused("classifier", "--data", small_data, "--sample", *digits)
     assert f"no classifier for --data {small_data} yet" in said

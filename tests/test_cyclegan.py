@@ -1,97 +1,168 @@
-import json
-
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
 
-import classifier
 import cyclegan
 import gan_cnn
+import lessons
 import mnist_ds
-from conftest import batches_for, build, named, smoke, weights_of
+import runs
+import scores
+import visual
+from conftest import (
+    batches_of,
+    build,
+    contents,
+    noise_data,
+    part_of,
+    settings_of,
+    smoke,
+    weights_of,
+)
 from test_pictures import fill
-from test_scripts import contents, run_in_process
 
-CYCLEGAN = named("cyclegan")
+CYCLEGAN = lessons.named("cyclegan")
+
+
+# ------------------------------------------------------------------------------------ the networks
+
+
+@pytest.mark.parametrize(("size", "blocks"), [(64, 6), (128, 6), (256, 9)])
+def test_networks_of_the_paper_from_64_pixels_up(size, blocks):
+    generator = cyclegan.build_generator(cyclegan.Settings(), (size, size, 3))
+    assert generator.output_shape == (None, size, size, 3)
+    convolutions = [x for x in generator.layers if type(x).__name__ == "Conv2D"]
+    assert len(convolutions) == 3 + 2 * blocks + 1
+    assert max(getattr(layer, "filters", 0) for layer in generator.layers) == 256
+    names = {type(layer).__name__ for layer in generator.layers}
+    assert "InstanceNormalization" in names
+    assert "BatchNormalization" not in names
+    judge = cyclegan.build_discriminator((size, size, 3))
+    assert judge.output_shape == (None, size // 8, size // 8, 1)
+    assert max(getattr(layer, "filters", 0) for layer in judge.layers) == 512
+
+
+def test_pictures_of_the_residual_generator():
+    generator = cyclegan.build_generator(cyclegan.Settings(), (64, 64, 3))
+    pictures = generator(tf.random.normal((1, 64, 64, 3))).numpy()
+    assert pictures.shape == (1, 64, 64, 3)
+    assert np.abs(pictures).max() <= 1
+
+
+def test_borders_are_mirrored():
+    """Zeros around a picture would be an edge that no picture has."""
+    generator = gan_cnn.resnet_img2img((64, 64, 1), 1)
+    layers = [x for x in generator.layers if isinstance(x, keras.layers.Conv2D)]
+    inner = [layer for layer in layers if layer.padding == "valid"]
+    pads = [x for x in generator.operations if type(x).__name__ == "Pad"]
+    assert len(inner) == len(pads) == 1 + 2 * 6 + 1
+    for pad in pads:
+        shape = (1, 9, 9, pad.input.shape[-1])
+        pictures = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+        padded = np.array(pad(pictures))
+        pixels = (padded.shape[1] - 9) // 2
+        assert pixels == (3 if pad in (pads[0], pads[-1]) else 1)
+        sides = [(0, 0), (pixels, pixels), (pixels, pixels), (0, 0)]
+        np.testing.assert_array_equal(padded, np.pad(pictures, sides, "reflect"))
+    first = keras.Model(generator.input, inner[0].output)(np.full((1, 64, 64, 1), 0.7))
+    np.testing.assert_allclose(first, np.broadcast_to(first[:, :1, :1], first.shape), atol=1e-5)
+
+
+# ------------------------------------------------------------------------------------ a step of it
 
 
 @pytest.mark.parametrize("still", ["g12", "g21", "d1", "d2"])
-def test_each_optimizer_moves_one_network(still, data, eagerly):
+def test_each_optimizer_moves_one_network(still, small_data, eagerly):
     """An optimizer that does nothing leaves its own network alone, and no other."""
-    model, _ = build(CYCLEGAN, data)
+    model, settings, sets = build(CYCLEGAN, small_data, "--batch-size", 4)
     getattr(model, f"{still}_optimizer").apply = lambda gradients, weights: None
     networks = ("g12", "g21", "d1", "d2")
     before = {name: weights_of(getattr(model, name)) for name in networks}
-    model.train_step(batches_for(CYCLEGAN, data, 1)[0])
+    model.train_step(batches_of(settings, sets, 1)[0])
     for name in networks:
         after = weights_of(getattr(model, name))
         same = [np.array_equal(a, b) for a, b in zip(before[name], after, strict=True)]
         assert all(same) if name == still else not any(same)
 
 
-def losses_seen(model, data, monkeypatch):
-    """What one eager step compares by its pixel loss, as arrays."""
-    seen = []
-    loss = model.pixel_loss
+def losses_seen(small_data, monkeypatch, *options):
+    """An eager step: its figures, its batch, what its pixel loss compares and what its score loss
+    is given and says, and copies of both generators from before.
+    """
+    model, settings, sets = build(CYCLEGAN, small_data, "--batch-size", 4, *options)
+    twin, *_ = build(CYCLEGAN, small_data, "--batch-size", 4, *options)
+    seen = {"pixel_loss": [], "score_loss": []}
 
-    def watched(wanted, made):
-        seen.append((wanted.numpy(), made.numpy()))
-        return loss(wanted, made)
+    def watch(loss, calls):
+        def watched(wanted, said):
+            calls.append((wanted.numpy(), said.numpy(), float(loss(wanted, said))))
+            return loss(wanted, said)
 
-    monkeypatch.setattr(model, "pixel_loss", watched)
-    batch = batches_for(CYCLEGAN, data, 1)[0]
-    before = [gan_cnn.keras.models.clone_model(g) for g in (model.g12, model.g21)]
-    for copy, g in zip(before, (model.g12, model.g21), strict=True):
-        copy.set_weights(g.get_weights())
+        return watched
+
+    for name, calls in seen.items():
+        monkeypatch.setattr(model, name, watch(getattr(model, name), calls))
+    batch = batches_of(settings, sets, 1)[0]
     figures = model.train_step(batch)
-    return figures, batch[0][0].numpy(), batch[1][0].numpy(), before, seen
+    (real1, _), (real2, _) = batch
+    return figures, real1, real2, twin, seen["pixel_loss"], seen["score_loss"]
 
 
-def test_cycle_loss_once_per_direction_and_identity_the_right_way_round(data, monkeypatch, eagerly):
-    model, _ = build(CYCLEGAN, data, identity_weight=5.0)
-    _, real1, real2, (g12, g21), seen = losses_seen(model, data, monkeypatch)
+def test_cycle_loss_once_per_direction_and_identity_the_right_way_round(
+    small_data, monkeypatch, eagerly
+):
+    options = ["--identity-weight", 5]
+    figures, real1, real2, twin, seen, verdicts = losses_seen(small_data, monkeypatch, *options)
+    g12, g21 = twin.g12, twin.g21
     expected = [
         (real1, g21(g12(real1))),
         (real2, g12(g21(real2))),
         (real2, g12(real2)),  # what is of kind 2 already stays
         (real1, g21(real1)),
     ]
-    assert len(seen) == 4
-    for (wanted, made), (real, out) in zip(seen, expected, strict=True):
+    for (wanted, made, _), (real, out) in zip(seen, expected, strict=True):
         np.testing.assert_array_equal(wanted, real)
         np.testing.assert_allclose(made, out, atol=1e-4)
+    g_loss = sum(loss for *_, loss in verdicts[4:])
+    g_loss += 10 * (seen[0][2] + seen[1][2]) + 5 * (seen[2][2] + seen[3][2])
+    assert float(figures["g_loss"]) == pytest.approx(g_loss, rel=1e-5)
 
 
-def test_the_generators_loss_adds_up(data, monkeypatch, eagerly):
-    """Two least squares, and the cycle loss of both directions 10 times, or not at all."""
-    for cycle, weight in ((True, 10.0), (False, 0.0)):
-        model, _ = build(CYCLEGAN, data, cycle=cycle)
-        scores = []
-        loss = model.score_loss
-
-        def watched(wanted, said, loss=loss, scores=scores):
-            scores.append(float(loss(wanted, said)))
-            return loss(wanted, said)
-
-        monkeypatch.setattr(model, "score_loss", watched)
-        figures, *_ = losses_seen(model, data, monkeypatch)
-        d_loss = sum(scores[:4]) / 2
-        g_loss = sum(scores[4:]) + weight * float(figures["cycle_loss"])
-        assert len(scores) == 6
-        assert float(figures["d_loss"]) == pytest.approx(d_loss, rel=1e-5)
-        assert float(figures["g_loss"]) == pytest.approx(g_loss, rel=1e-5)
-
-
-def test_rate_is_constant_and_then_falls_to_zero(data):
-    model, settings = build(CYCLEGAN, data, epochs=10, steps_per_epoch=10)
-    rates = [float(model.g12_optimizer._learning_rate(step)) for step in (0, 49, 50, 75, 99, 100)]
-    full = settings.g_learning_rate
-    assert rates == pytest.approx([full, full, full, full / 2, full / 50, 0], abs=1e-9)
+@pytest.mark.parametrize(("option", "weight"), [("--cycle", 10.0), ("--no-cycle", 0.0)])
+def test_the_losses_add_up(option, weight, small_data, monkeypatch, eagerly):
+    """Two least squares, and the cycle loss of both directions 10 times, or not at all; each
+    discriminator is shown the pictures of its own kind.
+    """
+    options = [option, "--buffer-size", 0]
+    figures, real1, real2, twin, cycles, seen = losses_seen(small_data, monkeypatch, *options)
+    fake1, fake2 = twin.g21(real2, training=True), twin.g12(real1, training=True)
+    shown = [(1, twin.d1, real1), (1, twin.d2, real2), (0, twin.d1, fake1), (0, twin.d2, fake2)]
+    for (wanted, said, _), (label, judge, pictures) in zip(seen[:4], shown, strict=True):
+        np.testing.assert_array_equal(wanted, np.full((4, 7, 7, 1), label))
+        np.testing.assert_allclose(said, judge(pictures), atol=1e-4)
+    assert [np.unique(wanted).tolist() for wanted, *_ in seen[4:]] == [[1], [1]]
+    losses = [loss for *_, loss in seen]
+    cycle_loss = sum(loss for *_, loss in cycles)
+    assert float(figures["d_loss"]) == pytest.approx(sum(losses[:4]) / 2, rel=1e-5)
+    assert float(figures["cycle_loss"]) == pytest.approx(cycle_loss, rel=1e-5)
+    g_loss = sum(losses[4:]) + weight * cycle_loss
+    assert float(figures["g_loss"]) == pytest.approx(g_loss, rel=1e-5)
 
 
-def test_past_fakes_are_exchanged(data, eagerly):
-    model, _ = build(CYCLEGAN, data)
+def test_rate_is_constant_and_then_falls_to_zero(small_data):
+    options = ["--epochs", 10, "--steps-per-epoch", 10, "--batch-size", 4]
+    model, settings, _ = build(CYCLEGAN, small_data, *options)
+    for name in ("g12", "g21", "d1", "d2"):
+        optimizer = getattr(model, f"{name}_optimizer")
+        rates = [float(optimizer._learning_rate(step)) for step in (0, 49, 50, 75, 99, 100)]
+        full = settings.g_learning_rate if name[0] == "g" else settings.d_learning_rate
+        assert rates == pytest.approx([full, full, full, full / 2, full / 50, 0], abs=1e-9)
+
+
+def test_past_fakes_are_exchanged(small_data, eagerly):
+    model, *_ = build(CYCLEGAN, small_data, "--batch-size", 4)
     past = model.past1
     first = tf.random.uniform((20, 28, 28, 1))
     shown = model.exchanged(past, first)
@@ -116,87 +187,83 @@ def test_past_fakes_are_exchanged(data, eagerly):
     assert ((numbers(past, before) >= 0) == (stored == -1)).all()
 
 
-def test_batches_larger_than_the_store_and_no_store(data, eagerly):
-    model, _ = build(CYCLEGAN, data, buffer_size=5)
+def test_batches_larger_than_the_store_and_no_store(small_data, eagerly):
+    options = ["--batch-size", 8, "--buffer-size"]
+    model, *_ = build(CYCLEGAN, small_data, *options, 5)
     assert model.exchanged(model.past1, tf.random.uniform((8, 28, 28, 1))).shape == (8, 28, 28, 1)
-    model, _ = build(CYCLEGAN, data, buffer_size=0)
+    model, *_ = build(CYCLEGAN, small_data, *options, 0)
     fakes = tf.random.uniform((8, 28, 28, 1))
     np.testing.assert_array_equal(model.exchanged(model.past1, fakes), fakes)
 
 
-def test_networks_of_the_paper_from_64_pixels_up():
-    for size, blocks in ((64, 6), (256, 9)):
-        generator = cyclegan.build_generator(cyclegan.Settings(), (size, size, 3))
-        assert generator.output_shape == (None, size, size, 3)
-        convolutions = [x for x in generator.layers if type(x).__name__ == "Conv2D"]
-        assert len(convolutions) == 3 + 2 * blocks + 1
-        names = {type(layer).__name__ for layer in generator.layers}
-        assert "InstanceNormalization" in names
-        assert "BatchNormalization" not in names
-    assert cyclegan.build_discriminator((256, 256, 3)).output_shape == (None, 32, 32, 1)
-    generator = cyclegan.build_generator(cyclegan.Settings(), (64, 64, 3))
-    pictures = generator(tf.random.normal((1, 64, 64, 3))).numpy()
-    assert np.abs(pictures).max() <= 1
-
-
 def test_a_step_at_64_pixels(eagerly):
-    pictures = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), np.uint8)
-    labels = np.zeros(2, np.int32)
-    data = mnist_ds.Data("noise", pictures, labels, pictures, labels)
-    model = cyclegan.CycleGAN(cyclegan.Settings(batch_size=1), data, data)
-    batch = mnist_ds.normalize(pictures[:1]), labels[:1]
+    data = noise_data(64, 64, 3, count=1)
+    model = cyclegan.CycleGAN(settings_of(CYCLEGAN, "--batch-size", 1), data, data)
+    batch = next(iter(mnist_ds.batches(data.train, 1)))
     figures = model.train_step((batch, batch))
     assert all(np.isfinite(value) for value in figures.values())
 
 
+# ------------------------------------------------------------------------------------------ scores
+
+
 def test_diversity_is_zero_for_one_answer_to_everything(data):
-    nines = data.only("9")
-    images = mnist_ds.normalize(nines.test_images).numpy()
-    scores = classifier.translation_scores(nines, images)
-    assert scores["taken"] == scores["taken_untouched"] > 0.98
-    assert scores["diversity"] == scores["diversity_untouched"] > 0.2
-    scores = classifier.translation_scores(nines, np.repeat(images[:1], 500, axis=0))
-    assert scores["diversity"] == 0
-    assert scores["frechet"] > 10 * scores["frechet_untouched"]
+    nines = part_of(data.only("9"), 500)
+    images = mnist_ds.floats(nines.test)
+    found = scores.translation_scores(nines, images)
+    assert found["taken"] == found["taken_untouched"] > 0.98
+    assert found["diversity"] == found["diversity_untouched"] > 0.2
+    found = scores.translation_scores(nines, np.repeat(images[:1], 500, axis=0))
+    assert found["diversity"] == 0
+    assert found["frechet"] > 10 * found["frechet_untouched"]
 
 
-def test_a_short_training_learns_to_translate(data):
-    """150 steps. Measured, seeds 0 and 1, the worse direction: 66% and 70% taken for the other
-    kind, a Frechet distance of 9.9 and 10.3, cycle L1 of 0.12, diversity of 0.21 and 0.24.
-
-    Of the broken steps that were tried, each misses one of these by far: none but that without the
-    cycle loss has over 23% taken in the worse direction, and that has a cycle L1 of 0.38.
-    """
-    model, settings = build(CYCLEGAN, data, epochs=2, steps_per_epoch=150)
-    for batch in mnist_ds.epochs(settings, *CYCLEGAN.parts(data))(1).take(150):
+def test_a_short_training_learns_to_translate():
+    options = ["--epochs", 2, "--steps-per-epoch", 100, "--batch-size", 8]
+    model, settings, sets = build(CYCLEGAN, "mnist", *options)
+    for batch in batches_of(settings, sets, 100):
         model.train_step(batch)
-    sixes, nines = CYCLEGAN.parts(data)
+    sixes, nines = (part_of(part, 500) for part in sets)
     for there, back, source, target in (
         (model.average12, model.average21, sixes, nines),
         (model.average21, model.average12, nines, sixes),
     ):
-        images = mnist_ds.normalize(source.test_images).numpy()
+        images = mnist_ds.floats(source.test)
         translated, again = cyclegan.there_and_back(there, back, images)
-        scores = classifier.translation_scores(target, translated)
-        assert scores["taken"] > 0.5
-        assert scores["frechet"] < 18
-        assert scores["diversity"] > 0.15
-        assert classifier.pair_scores(images, again)["l1"] < 0.2
+        found = scores.translation_scores(target, translated)
+        assert found["taken"] > 0.5
+        assert found["frechet"] < 18
+        assert found["diversity"] > 0.15
+        assert scores.pair_scores(images, again)["l1"] < 0.2
 
 
 # ------------------------------------------------------------------------------------- as a program
 
 
-def test_other_classes(small_data, tmp_path, program):
+def test_other_classes_both_ways(small_data, tmp_path, program, eagerly):
+    """And the pictures of --sample, each in both directions."""
     out = tmp_path / "run"
-    options = [*smoke(out, small_data, epochs=1, steps=2), "--from", 3, "--to", 8]
-    said = program("cyclegan", *options, "--identity-weight", 5, "--no-cycle")
+    options = [*smoke(out, small_data, epochs=1, steps=1)[:-2], "--from", 3, "--to", 8]
+    said = program("cyclegan", *options, "--identity-weight", 5, "--no-cycle", "--batch-size", 4)
     assert "class 3\n" in said
     assert "class 8\n" in said
-    assert json.loads((out / "settings.json").read_text())["from_"] == "3"
+    assert runs.read_mark(out)["settings"]["from_"] == "3"
+
+    Image.new("L", (50, 50), "white").save(tmp_path / "a.png")
+    before = contents(out)
+    said = program("cyclegan", "--sample", tmp_path / "a.png", "--out", out, cwd=tmp_path)
+    assert str(out / "sampled.png") in said
+    files = sorted((out / "sampled").iterdir())
+    assert [path.name for path in files] == ["0000_a_as_3.png", "0000_a_as_8.png"]
+    paper = np.full((1, 28, 28, 1), -1)  # made dark, as the digits' is
+    for way, path in zip(("21", "12"), files, strict=True):
+        made = gan_cnn.predict(runs.load_generator(out, f"generator{way}"), paper)
+        np.testing.assert_array_equal(Image.open(path), visual.to_uint8(made[0, :, :, 0]))
+    after = contents(out)
+    assert {path: after[path] for path in before} == before
 
 
-def test_two_folders_of_pictures(tmp_path, program):
+def test_two_folders_of_pictures(tmp_path, program, eagerly):
     fill(tmp_path / "a", *(f"{i}.png" for i in range(6)), mode="L")
     fill(tmp_path / "b", *(f"{i}.png" for i in range(4)))
     out = tmp_path / "run"
@@ -206,34 +273,63 @@ def test_two_folders_of_pictures(tmp_path, program):
     assert "12_cycle_l1" in said
     sample = [tmp_path / "a" / "0.png", tmp_path / "b" / "1.png"]
     program("cyclegan", "--sample", *sample, "--out", out)
-    assert (out / "sampled.png").exists()
+    assert len(list((out / "sampled").iterdir())) == 4
+    for path in (out / "sampled").iterdir():
+        with Image.open(path) as picture:
+            assert (picture.mode, picture.size) == ("RGB", (32, 32))
 
 
-def test_sample_translates_both_ways(finished_run, tmp_path, program):
+def test_more_epochs_are_another_run(finished_run, small_data, refused):
+    """A rate that has fallen to 0 cannot go on as if it had not."""
     out, _ = finished_run("cyclegan")
-    Image.new("L", (50, 50), "white").save(tmp_path / "a.png")
     before = contents(out)
-    program("cyclegan", "--sample", tmp_path / "a.png", "--out", out, cwd=tmp_path)
-    after = contents(out)
-    (out / "sampled.png").unlink()
-    assert {path: after[path] for path in before} == before
+    errors = refused("cyclegan", *smoke(out, small_data, epochs=4))
+    for part in ("a finished run", "epochs 3 there, 4 now", "a rate falls", "--fresh"):
+        assert part in errors
+    assert contents(out) == before
+
+
+@pytest.fixture
+def npz(tmp_path):
+    """side in pixels -> a file of few pictures of this size, of the classes 6 and 9."""
+
+    def make(side):
+        pictures = np.zeros((20, side, side), np.uint8)
+        labels = np.arange(20) % 2 * 3 + 6
+        arrays = {"x_train": pictures, "y_train": labels, "x_test": pictures, "y_test": labels}
+        np.savez(tmp_path / f"{side}.npz", **arrays)
+        return tmp_path / f"{side}.npz"
+
+    return make
+
+
+def test_pictures_that_do_not_fit(npz, tmp_path, refused):
+    out = tmp_path / "out"
+    rest = ["--batch-size", 4, "--epochs", 0, "--out", out]
+    errors = refused("cyclegan", "--data", npz(28), npz(32), *rest)
+    assert "pictures of 28x28 and 32x32: expected one size for all; --size gives it" in errors
+    for size in (30, 66):  # of which the networks would make 32 and 68
+        errors = refused("cyclegan", "--data", npz(size), *rest)
+        assert f"pictures of {size}x{size}: expected sides divisible by 4" in errors
+        assert "--size" in errors
+    assert not out.exists()
 
 
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        (["--from", "x"], "--from x: expected one of the classes of mnist: 0, 1, 2"),
+        (["--from", "x"], "--from x: expected one of the classes of few: 0, 1, 2"),
         (["--to", "10"], "--to 10: expected one of the classes"),
         (["--to", "6"], "--to 6: expected another class than that of --from"),
+        (["--from", "6", "--to", "6"], "--to 6: expected another class than that of --from"),
         (["--data", "a", "b", "c"], "--data a b c: expected a data set, or two folders"),
         (["--cycle-weight", "-1"], "--cycle-weight -1.0: expected 0 or more"),
+        (["--identity-weight", "-1"], "--identity-weight -1.0: expected 0 or more"),
         (["--buffer-size", "-1"], "--buffer-size -1: expected 0 or more"),
+        (["--sample"], "--sample : expected at least one file"),
     ],
 )
-def test_bad_settings(args, said, tmp_path, monkeypatch, capsys):
-    args = [*args, "--out", tmp_path / "out"]
-    code, errors = run_in_process(CYCLEGAN, args, monkeypatch, capsys)
-    assert code == 2
-    assert errors.count("\n") == 1
-    assert said in errors
-    assert not (tmp_path / "out").exists()
+def test_bad_settings(args, said, small_data, tmp_path, refused):
+    args = args if "--data" in args else ["--data", small_data, *args]
+    assert said in refused("cyclegan", "--epochs", 0, "--out", tmp_path / "out", *args)
+    assert contents(tmp_path) == {}

@@ -1,15 +1,20 @@
+import shutil
+
 import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
 
-import classifier
+import gan_cnn
+import lessons
 import mnist_ds
 import pix2pix
-from conftest import batches_for, build, named, part_of, smoke, weights_of
-from test_scripts import contents, run_in_process
+import runs
+import scores
+import visual
+from conftest import batches_of, build, contents, noise_data, part_of, smoke, weights_of
 
-PIX2PIX = named("pix2pix")
+PIX2PIX = lessons.named("pix2pix")
 
 
 def generator(size=28, channels=1, **settings):
@@ -23,12 +28,14 @@ def test_networks_of_every_size(size, decisions):
     assert widths[:2] == [64, 128]
     if size >= 64:  # the paper's: C64-C128-C256-C512-C512-...
         assert widths == [min(64 * 2**i, 512) for i in range(int(np.log2(size)))]
-    assert network.compute_output_shape((None, size, size, 3)) == (None, size, size, 3)
+    assert max(getattr(layer, "filters", 0) for layer in network.layers) <= 512
+    assert network.output_shape == (None, size, size, 3)
     narrowest = min(layer.output.shape[1] for layer in network.layers)
     assert narrowest == 1  # one pixel that has seen the whole picture
     for patch, side in (("patch", decisions), ("full", 1)):
         judge = pix2pix.build_discriminator(pix2pix.Settings(patch=patch), (size, size, 3))
         assert judge.output_shape == (None, side, side, 1)
+        assert max(getattr(layer, "filters", 0) for layer in judge._flatten_layers()) <= 512
 
 
 @pytest.mark.parametrize(("size", "patch"), [(28, 22), (256, 70)])
@@ -62,13 +69,13 @@ def test_dropout_is_the_noise():
 
 
 def test_tasks_make_sources_and_targets(data):
-    images, _ = batches_for(PIX2PIX, data, 1)[0]
+    images = tf.constant(mnist_ds.floats(data.train, slice(16)))
     masks = mnist_ds.random_masks(16, 28, 28, 10, 16, seed=0)
-    source, target = pix2pix.pairs_of(pix2pix.Settings(), images, masks)
+    source, target = pix2pix.pairs_of(pix2pix.Settings(), data.fit, images, masks)
     np.testing.assert_array_equal(target, images)
     np.testing.assert_array_equal(source.numpy()[masks.numpy() == 0], 0)
     np.testing.assert_array_equal(source, images * masks)
-    source, target = pix2pix.pairs_of(pix2pix.Settings(task="edges"), images, masks)
+    source, target = pix2pix.pairs_of(pix2pix.Settings(task="edges"), data.fit, images, masks)
     np.testing.assert_array_equal(target, images)
     assert set(np.unique(source)) == {-1, 1}
     assert (images.numpy()[source.numpy() == 1] <= 0).all()  # an outline is around the ink
@@ -77,7 +84,7 @@ def test_tasks_make_sources_and_targets(data):
 def test_outline_of_a_square():
     images = -np.ones((1, 9, 9, 1), np.float32)
     images[0, 3:6, 3:6] = 1
-    source, _ = pix2pix.pairs_of(pix2pix.Settings(task="edges"), tf.constant(images), None)
+    source, _ = pix2pix.pairs_of(pix2pix.Settings(task="edges"), "pad", tf.constant(images), None)
     expected = -np.ones((9, 9))
     expected[2:7, 2:7] = 1
     expected[3:6, 3:6] = -1
@@ -85,17 +92,24 @@ def test_outline_of_a_square():
 
 
 @pytest.mark.parametrize("direction", ["AtoB", "BtoA"])
-def test_pairs_of_a_folder(tmp_path, direction):
-    settings = pix2pix.Settings(data=str(tmp_path), direction=direction)
-    images = tf.concat([tf.zeros((2, 8, 8, 3)), tf.ones((2, 8, 8, 3))], axis=2)
-    source, target = pix2pix.pairs_of(settings, images, None)
-    assert source.shape == target.shape == (2, 8, 8, 3)
-    a, b = (source, target) if direction == "AtoB" else (target, source)
-    assert (np.max(a), np.min(b)) == (0, 1)
+def test_pairs_of_a_folder(direction):
+    """Whatever the task: a folder's pairs are the task."""
+    for task in ("holes", "edges"):
+        settings = pix2pix.Settings(direction=direction, task=task)
+        images = tf.concat([tf.zeros((2, 8, 8, 3)), tf.ones((2, 8, 8, 3))], axis=2)
+        source, target = pix2pix.pairs_of(settings, "pair", images, None)
+        assert source.shape == target.shape == (2, 8, 8, 3)
+        a, b = (source, target) if direction == "AtoB" else (target, source)
+        assert (np.max(a), np.min(b)) == (0, 1)
 
 
-def test_masks_are_fresh_at_every_step(data, monkeypatch):
-    model, _ = build(PIX2PIX, data)
+# ------------------------------------------------------------------------------------ a step of it
+
+
+def test_masks_are_fresh_at_every_step_and_none_is_a_held_out_one(small_data, monkeypatch):
+    """Also in a step that was traced once, and of a run whose seed is that of the held-out ones."""
+    model, settings, sets = build(PIX2PIX, small_data, "--batch-size", 16, "--seed", 0)
+    held_out = mnist_ds.holes_for(np.zeros((16, 28, 28, 1)), settings.hole, seed=0)
     seen = []
     draw = mnist_ds.random_masks
 
@@ -105,18 +119,60 @@ def test_masks_are_fresh_at_every_step(data, monkeypatch):
         return masks
 
     monkeypatch.setattr(mnist_ds, "random_masks", watched)
-    for batch in batches_for(PIX2PIX, data, 2):
+    for batch in batches_of(settings, sets, 2):
         model.train_step(batch)
     assert len(seen) == 2
-    assert not np.array_equal(*seen)
-    assert len({mask.tobytes() for mask in seen[0]}) > 10
+    assert len({mask.tobytes() for masks in seen for mask in masks}) > 28
+    for masks in seen:
+        same = [np.array_equal(*pair) for pair in zip(masks, held_out, strict=True)]
+        assert sum(same) <= 1
+
+
+def test_discriminator_sees_source_and_picture(small_data, eagerly):
+    """Together, of the same digit: the target as a real pair, what was generated as the other."""
+    (model, settings, sets), (twin, *_) = (
+        build(PIX2PIX, small_data, "--batch-size", 4) for _ in range(2)
+    )
+    images, labels = batches_of(settings, sets, 1)[0]
+    calls = {"generator": [], "discriminator": [], "real_loss": []}
+
+    def watch(function, name):
+        def watched(*args, **kwargs):
+            out = function(*args, **kwargs)
+            calls[name].append((args, out))
+            return out
+
+        return watched
+
+    model.generator.call = watch(model.generator.call, "generator")
+    model.discriminator.call = watch(model.discriminator.call, "discriminator")
+    model.real_loss = watch(model.real_loss, "real_loss")
+    figures = model.train_step((images, labels))
+    masks = mnist_ds.training_masks(images, settings, twin.random)
+    [((source, *_), generated)] = calls["generator"]
+    np.testing.assert_array_equal(source, images * masks)
+    shown = [args[0] for args, _ in calls["discriminator"]]
+    for (beside, picture), expected in zip(shown, (images, generated, generated), strict=True):
+        np.testing.assert_array_equal(beside, source)
+        np.testing.assert_array_equal(picture, expected)
+    losses = []
+    for label, (_, verdict), ((wanted, said), loss) in zip(
+        (1, 0, 1), calls["discriminator"], calls["real_loss"], strict=True
+    ):
+        np.testing.assert_array_equal(said, verdict)
+        np.testing.assert_array_equal(wanted, np.full((4, 7, 7, 1), label))
+        losses.append(float(loss))
+    l1 = np.mean(np.abs(images - generated))
+    assert float(figures["d_loss"]) == pytest.approx((losses[0] + losses[1]) / 2, rel=1e-5)
+    assert float(figures["g_loss"]) == pytest.approx(losses[2] + 100 * l1, rel=1e-5)
 
 
 @pytest.mark.parametrize("loss", ["l1", "l2"])
-def test_without_a_discriminator_only_the_pixels_count(data, loss):
-    model, settings = build(PIX2PIX, data, gan=False, loss=loss)
+def test_without_a_discriminator_only_the_pixels_count(loss, small_data, eagerly):
+    options = ["--batch-size", 4, "--no-gan", "--loss", loss]
+    model, settings, sets = build(PIX2PIX, small_data, *options)
     before = weights_of(model.discriminator)
-    figures = model.train_step(batches_for(PIX2PIX, data, 1)[0])
+    figures = model.train_step(batches_of(settings, sets, 1)[0])
     assert set(figures) == {"g_loss", loss}
     assert float(figures["g_loss"]) == pytest.approx(settings.weight * float(figures[loss]))
     for a, b in zip(before, weights_of(model.discriminator), strict=True):
@@ -125,83 +181,141 @@ def test_without_a_discriminator_only_the_pixels_count(data, loss):
 
 def test_pixel_losses():
     target, generated = tf.zeros((1, 2, 2, 1)), tf.fill((1, 2, 2, 1), 0.5)
-    settings = pix2pix.Settings
-    small = mnist_ds.load()
     for loss, expected in (("l1", 0.5), ("l2", 0.25)):
-        model = pix2pix.Pix2Pix(settings(loss=loss), small)
+        model = pix2pix.Pix2Pix(pix2pix.Settings(loss=loss), noise_data(28, 28, 1))
         assert float(model.pixel_loss(target, generated)) == expected
 
 
-def test_a_short_training_learns_to_fill_holes(data):
-    """150 steps. Measured, seeds 0 and 1: 79.5% and 79.1% recognised (50% with the hole), 10.6 and
-    10.5 dB in the hole, a Frechet distance of 1.9 and 2.0.
-
-    With the sign of either part of the generator's loss turned around: at most 29% and 6.3 dB.
-    """
-    model, settings = build(PIX2PIX, data)
-    for batch in mnist_ds.batches(data, settings.batch_size).take(150):
+def test_a_short_training_learns_to_fill_holes():
+    model, settings, sets = build(PIX2PIX, "mnist", "--batch-size", 8)
+    for batch in batches_of(settings, sets, 100):
         model.train_step(batch)
-    part = part_of(data, 2000)
+    part = part_of(sets[0], 500)
     images, masks = mnist_ds.held_out_holes(part, settings.hole)
-    generated = pix2pix.gan_cnn.predict(model.average, images * masks)
-    scores = classifier.completion_scores(part, masks, generated)
-    assert scores["recognised"] > 0.72
-    assert scores["hole_psnr"] > 10
-    assert scores["frechet"] < 3
+    generated = gan_cnn.predict(model.average, images * masks)
+    found = scores.completion_scores(part, masks, generated)
+    assert found["recognised"] > 0.72
+    assert found["hole_psnr"] > 10
+    assert found["frechet"] < 3
 
 
 # ------------------------------------------------------------------------------------- as a program
 
 
+def square(side=40, top=0, left=0):
+    """A bright square on black."""
+    picture = np.zeros((side, side), np.uint8)
+    picture[top : top + side // 2, left : left + side // 2] = 255
+    return picture
+
+
 @pytest.fixture
 def pairs(tmp_path):
-    """A folder of six A|B pairs: a bright square somewhere, and the same one dark."""
+    """A folder of six A|B pairs in colour: a bright square somewhere, and the same one dark."""
     random = np.random.default_rng(0)
+    (tmp_path / "pairs").mkdir()
     for i in range(6):
-        a = np.zeros((40, 40), np.uint8)
-        top, left = random.integers(0, 20, 2)
-        a[top : top + 20, left : left + 20] = 255
-        Image.fromarray(np.hstack([a, 255 - a])).convert("RGB").save(tmp_path / f"{i}.png")
-    return tmp_path
+        a = square(40, *random.integers(0, 20, 2))
+        picture = Image.fromarray(np.hstack([a, 255 - a])).convert("RGB")
+        picture.save(tmp_path / "pairs" / f"{i}.png")
+    return tmp_path / "pairs"
 
 
-def test_folder_of_pairs_as_a_program(pairs, tmp_path, program):
+@pytest.mark.parametrize("direction", ["AtoB", "BtoA"])
+def test_pairs_as_a_program(direction, pairs, tmp_path, program, monkeypatch, eagerly):
+    """What was trained works without the folder, and takes of a pair the half that it reads."""
     out = tmp_path / "run"
-    options = [*smoke(out, pairs, epochs=1, steps=2), "--size", 28, "--batch-size", 2]
-    said = program("pix2pix", *options, "--direction", "BtoA")
-    for name in ("l1", "psnr"):
+    steps = 1 if direction == "BtoA" else 0
+    options = [*smoke(out, pairs, epochs=steps, steps=1)[:-2], "--size", 28, "--batch-size", 2]
+    said = program("pix2pix", *options, "--direction", direction)
+    for name in ("l1", "psnr", "sharpness"):
         assert f"score      {name} " in said
-    with Image.open(out / "frames" / "001.png") as frame:
+    with Image.open(out / "frames" / f"00{steps}.png") as frame:
         assert frame.mode == "RGB"
-    program("pix2pix", "--sample", pairs / "0.png", "--out", out)
-    assert (out / "sampled.png").exists()
+
+    Image.open(pairs / "0.png").save(tmp_path / "pair.png")
+    a = square(60, 15, 15)
+    Image.fromarray(a).save(tmp_path / "single.png")
+    shutil.rmtree(pairs)
+    given = []
+    predict = gan_cnn.predict
+    monkeypatch.setattr(
+        gan_cnn, "predict", lambda network, source: given.append(source) or predict(network, source)
+    )
+    before = contents(out)
+    program("pix2pix", "--sample", tmp_path / "pair.png", tmp_path / "single.png", "--out", out)
+    [source] = given
+    assert source.shape == (2, 28, 28, 3)
+    half = np.asarray(Image.open(tmp_path / "pair.png").resize((56, 28)), float)
+    half = half[:, :28] if direction == "AtoB" else half[:, 28:]
+    assert np.abs(source[0] - (half / 127.5 - 1)).mean() < 0.05
+    single = np.asarray(Image.fromarray(a).resize((28, 28)), float)[..., None] / 127.5 - 1
+    assert np.abs(source[1] - single).mean() < 0.05  # as it is: whole, and not inverted
+    files = sorted((out / "sampled").iterdir())
+    assert [path.name for path in files] == ["0000_pair.png", "0001_single.png"]
+    for path, image in zip(files, predict(runs.load_generator(out), source), strict=True):
+        np.testing.assert_array_equal(Image.open(path), visual.to_uint8(image))
+    after = contents(out)
+    assert {path: after[path] for path in before} == before
 
 
-def test_edges_as_a_program(small_data, tmp_path, program):
+def test_edges_as_a_program(small_data, tmp_path, program, eagerly):
+    """And outlines, without holes, are what a picture is made into for --sample."""
     out = tmp_path / "run"
-    options = [*smoke(out, small_data, epochs=1, steps=2), "--task", "edges", "--no-skips"]
+    options = [*smoke(out, small_data, epochs=1, steps=1)[:-2], "--task", "edges", "--no-skips"]
     said = program("pix2pix", *options, "--patch", "full", "--loss", "l2")
     assert "score      psnr " in said
+    assert "hole_psnr" not in said
+    Image.fromarray(square(50, 12, 12)).save(tmp_path / "a.png")
+    program("pix2pix", "--sample", tmp_path / "a.png", "--out", out, cwd=tmp_path)
+    with Image.open(out / "sampled.png") as figure:
+        assert figure.width > 100
+    assert [path.name for path in (out / "sampled").iterdir()] == ["0000_a.png"]
 
 
-def test_sample_fills_a_hole(finished_run, tmp_path, program):
-    out, _ = finished_run("pix2pix")
+def test_sample_fills_a_hole(small_data, tmp_path, program, monkeypatch):
+    """Of the run's sides, in a picture that is made light on dark."""
+    out = tmp_path / "run"
+    options = ["--data", small_data, "--epochs", 0, "--batch-size", 4, "--hole", 4, 8]
+    program("pix2pix", *options, "--out", out)
     Image.new("L", (50, 50), "white").save(tmp_path / "a.png")
     before = contents(out)
-    program("pix2pix", "--sample", tmp_path / "a.png", "--out", out, cwd=tmp_path)
+    given = []
+    predict = gan_cnn.predict
+    monkeypatch.setattr(
+        gan_cnn, "predict", lambda network, source: given.append(source) or predict(network, source)
+    )
+    program("pix2pix", "--sample", *[tmp_path / "a.png"] * 5, "--out", out, cwd=tmp_path)
+    [source] = given
+    assert set(np.unique(source)) == {-1, 0}
+    hidden = (source == 0).sum(axis=(1, 2, 3))
+    assert all(4 <= np.sqrt(count) <= 8 for count in hidden)
     after = contents(out)
-    (out / "sampled.png").unlink()
     assert {path: after[path] for path in before} == before
 
 
 @pytest.mark.parametrize("size", [30, 48, 512])
-def test_sizes_that_the_networks_do_not_have(size, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(mnist_ds.Data, "resized", lambda data, size: mnist_ds.dataclasses.replace(
-        data, train_images=np.zeros((100, size, size, 1), np.uint8)))  # fmt: skip
-    args = ["--size", size, "--out", tmp_path / "out"]
-    code, errors = run_in_process(PIX2PIX, args, monkeypatch, capsys)
-    assert code == 2
+def test_sizes_that_the_networks_do_not_have(size, small_data, tmp_path, monkeypatch, refused):
+    monkeypatch.setattr(mnist_ds, "load", lambda *_, **__: noise_data(size, size, 1, count=100))
+    args = ["--data", small_data, "--size", size, "--epochs", 0, "--out", tmp_path / "out"]
+    errors = refused("pix2pix", *args)
     assert errors == (
         f"pix2pix.py: pictures of {size}x{size}: expected 28x28, 32x32, 64x64, 128x128 or 256x256; "
         "choose one by --size\n"
     )
+    assert contents(tmp_path) == {}
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["--weight", "-1"], "--weight -1.0: expected 0 or more"),
+        (["--hole", "3", "2"], "--hole 3 2: expected two sides"),
+        (["--hole", "10", "29"], "--hole 10 29: expected sides of at most 28 pixels"),
+        (["--sample"], "--sample : expected at least one file"),
+    ],
+)
+def test_bad_settings(args, said, small_data, tmp_path, refused):
+    args = ["--data", small_data, "--epochs", 0, "--out", tmp_path / "out", *args]
+    assert said in refused("pix2pix", *args)
+    assert contents(tmp_path) == {}

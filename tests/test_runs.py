@@ -41,11 +41,11 @@ def refusal(run):
     [
         ({"frames/000.png": "mine"}, "files, but no run of this program"),
         # An editor's settings.json, and a checkpoint of something else.
+        ({"settings.json": '{"tab": 4}', "checkpoint/my_model.pt": "mine"}, "files, but no run"),
         (
-            {"settings.json": '{"tab": 4}', "checkpoint/my_model.pt": "mine"},
+            {"settings.json": '{"steps_per_epoch": 4}', "history.csv": ""},
             "a run of an earlier version of this program",
         ),
-        ({"settings.json": '{"tab": 4}', "notes.txt": ""}, "files, but no run of this program"),
         ({"run.json": "not JSON"}, "files, but no run"),
         ({"run.json": '{"program": "another"}'}, "files, but no run"),
         ({"run.json": '{"program": "mnist-gans", "format": 99}'}, "a run of another version"),
@@ -98,7 +98,59 @@ def test_other_pictures_are_another_run(tmp_path):
     assert "damaged" not in said
     other = dataclasses.replace(two, fingerprint="other")
     assert "other pictures in noise" in refusal(run_in(tmp_path, data=other))
-    runs.open_run(run_in(tmp_path, data=two))
+    other = dataclasses.replace(two, train_fingerprint="other")
+    assert "other pictures in noise" in refusal(run_in(tmp_path, data=other))
+    # The same pictures from another place.
+    run = run_in(tmp_path, data=two)
+    run.settings.data = "elsewhere.npz"
+    runs.open_run(run)
+
+
+def test_finished_run_without_its_checkpoint_is_not_deleted(tmp_path):
+    begun(tmp_path)
+    (tmp_path / "scores.json").write_text("{}")
+    shutil.rmtree(tmp_path / "checkpoint")
+    assert "a finished run is there, whose checkpoint is gone" in refusal(run_in(tmp_path))
+    runs.open_run(run_in(tmp_path, fresh=True))
+    assert not (tmp_path / "scores.json").exists()
+
+
+def test_killed_while_it_opens(tmp_path, monkeypatch):
+    """At whatever place: the same command works afterwards."""
+    calls = {"delete": runs.delete, "mkdir": runs.pathlib.Path.mkdir}
+    for name in calls:
+        out = tmp_path / name
+        begun(out)
+
+        def killed(*_, **__):
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(
+                *((runs, "delete") if name == "delete" else (runs.pathlib.Path, "mkdir")), killed
+            )
+            with pytest.raises(KeyboardInterrupt):
+                runs.open_run(run_in(out, fresh=True))
+        runs.open_run(run_in(out, fresh=True))
+        assert runs.read_mark(out)
+
+
+def test_code_that_changed_is_said_and_kept(tmp_path, monkeypatch, capsys):
+    begun(tmp_path)
+    before = runs.read_mark(tmp_path)["code"]
+    monkeypatch.setattr(runs, "code_digest", lambda script: "other")
+    runs.open_run(run_in(tmp_path))
+    assert "warning    the code has changed since this run began" in capsys.readouterr().out
+    assert runs.read_mark(tmp_path)["code"] == before
+    runs.open_run(run_in(tmp_path, fresh=True))
+    assert runs.read_mark(tmp_path)["code"] == "other"
+
+
+def test_what_systems_put_into_folders_does_not_count(tmp_path):
+    (tmp_path / ".DS_Store").write_text("")
+    (tmp_path / "frames").mkdir()
+    runs.open_run(run_in(tmp_path))
+    assert runs.read_mark(tmp_path)
 
 
 def test_a_start_that_failed_refuses_nothing(tmp_path):
@@ -116,6 +168,7 @@ def test_fresh_deletes_the_run_and_nothing_else(tmp_path):
     # What TensorFlow leaves when it is killed while it saves, and a use of the generator.
     written += ["checkpoint/ckpt-2_temp/part-0", "sampled/0000_a.png", "sampled.png"]
     mine = ["frames/notes.txt", "mine.png", "checkpoint/my_model.pt", "sampled/mine.png"]
+    mine += ["other_run/frames/.part-000.png"]
     for name in (*written, *mine):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("")
@@ -136,29 +189,36 @@ def test_mark_says_what_the_run_is(tmp_path):
         {
             "name": "noise",
             "fingerprint": "",
+            "train_fingerprint": "",
+            "train_pictures": 4,
             "image_shape": [8, 8, 1],
             "class_names": ["0", "1", "2"],
             "fit": "pad",
         }
     ]
-    assert set(mark["settings"]) & set(runs.NOT_COMPARED) == set()
+    assert not {"out", "fresh", "sample", "judge"} & set(mark["settings"])
 
 
 def test_digest_of_the_code(tmp_path, monkeypatch):
     """Of a script and of what it imports, but not of comments, docstrings and the layout."""
     monkeypatch.setattr(runs, "HERE", tmp_path / "nothing")
-    script, module = tmp_path / "script.py", tmp_path / "module.py"
+    path, module = tmp_path / "script.py", tmp_path / "module.py"
 
     def digest(text, shared="x = 1"):
-        script.write_text(text)
+        path.write_text(text)
         module.write_text(shared)
-        return runs.code_digest(script)
+        return runs.code_digest(path)
 
-    first = digest('"""Says."""\nimport module\n\n\ndef f():\n    """Does."""\n    return 1\n')
-    assert digest("import module\ndef f():\n  # why\n  return (1)\n") == first
-    assert digest("import module\ndef f():\n  return 2\n") != first
-    assert digest("import module\ndef f():\n  return 1\n", shared="x = 2") != first
-    assert digest("import module\ndef f():\n  return 1\n", shared='"""x"""\nx = 1  # x') == first
+    script = "import module\ndef f():\n  return module.x + 1\n"
+    first = digest(script)
+    full = '"""Says."""\nimport module\n\n\ndef f():\n    """Does."""\n    return module.x + 1\n'
+    assert digest(full) == first
+    assert digest(script.replace("1", "2")) != first
+    assert digest(script, shared="x = 2") != first
+    assert digest(script, shared='"""x"""\nx = 1  # x') == first
+    assert digest(script, shared="x = 1\ny = 5\ndef g():\n  return y\n") == first  # not reached
+    reached = "def g():\n  return y\ny = {}\nx = g()\n"
+    assert digest(script, reached.format(1)) != digest(script, reached.format(2))
 
 
 def test_digest_follows_the_shared_modules(lesson):

@@ -31,8 +31,9 @@ def run(code, **environment):
 
 def test_importing_says_nothing_and_prepares_tensorflow():
     code = """
-import utils, tensorflow as tf, keras
+import os, utils, tensorflow as tf, keras
 print(tf.config.optimizer.get_experimental_options()["remapping"], keras.backend.backend())
+print(os.environ["TF_CPP_MIN_LOG_LEVEL"])
 network = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Conv2D(4, 3)])
 network.add(keras.layers.LeakyReLU())
 with tf.GradientTape() as tape:
@@ -41,7 +42,7 @@ tape.gradient(loss, network.trainable_weights)
 """
     process = run(code, KERAS_BACKEND="jax")
     assert process.returncode == 0, process.stderr
-    assert process.stdout == "False tensorflow\n"
+    assert process.stdout == "False tensorflow\n2\n"
     assert process.stderr == ""
 
 

@@ -325,7 +325,7 @@ class Toy(keras.Model):
         self.average = gan_cnn.averaged(self.generator, build_generator, data.image_shape)
         self.g_optimizer = gan_cnn.adam(self.generator, settings.learning_rate)
         self.d_optimizer = gan_cnn.adam(self.discriminator, settings.learning_rate)
-        self.random = utils.RandomStream(utils.stream(settings.seed, "training"))
+        self.random = gan_cnn.RandomStream(utils.stream(settings.seed, "training"))
         self.built = True
 
     @tf.function
@@ -391,7 +391,7 @@ def toy(tmp_path, monkeypatch):
         paper="1406.2661",
         idea=("plays", "玩"),
         new=("nothing", "没有"),
-        moves={"learning_rate": ("generator", "average", "discriminator")},
+        moves={"optimizer": ("generator", "average", "discriminator")},
         drawn=("generator", "discriminator"),
         scores={"brightness": ("untouched",)},
         compared=("brightness", "d_weights"),
