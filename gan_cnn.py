@@ -7,7 +7,6 @@ This module imports nothing else of the project: a saved generator can be loaded
 """
 
 import math
-import random
 
 import keras
 import numpy as np
@@ -30,24 +29,31 @@ class RandomStream(keras.random.SeedGenerator):
         return drawn + tf.stack([step, tf.zeros((), drawn.dtype)])
 
 
+def per_replica(layer):
+    """Give a layer of Keras's that draws at random other numbers on every replica.
+
+    Its generator cannot be exchanged, for the layer was built, and locked, when it was made.
+    """
+    if hasattr(layer, "seed_generator"):  # not where nothing is drawn, at a rate of 0
+        layer.seed_generator.__class__ = RandomStream
+
+
 @keras.saving.register_keras_serializable("gan_cnn")
 class Dropout(keras.layers.Dropout):
     """Keras's Dropout, with other random numbers on every replica."""
 
-    def __init__(self, rate, seed=None, **kwargs):
-        seed = random.randint(1, 10**9) if seed is None else seed
-        super().__init__(rate, seed=seed, **kwargs)
-        self.seed_generator = RandomStream(seed)
+    def __init__(self, rate, **kwargs):
+        super().__init__(rate, **kwargs)
+        per_replica(self)
 
 
 @keras.saving.register_keras_serializable("gan_cnn")
 class GaussianNoise(keras.layers.GaussianNoise):
     """Keras's GaussianNoise, with other random numbers on every replica."""
 
-    def __init__(self, stddev, seed=None, **kwargs):
-        seed = random.randint(1, 10**9) if seed is None else seed
-        super().__init__(stddev, seed=seed, **kwargs)
-        self.seed_generator = RandomStream(seed)
+    def __init__(self, stddev, **kwargs):
+        super().__init__(stddev, **kwargs)
+        per_replica(self)
 
 
 @keras.saving.register_keras_serializable("gan_cnn")

@@ -93,6 +93,8 @@ class Lesson:
     """options of the runs that show what a change does, once each"""
     sample: tuple
     """what --sample may be given"""
+    sizes: tuple[str, str]
+    """which sides in pixels fit, from 8 up"""
     claims: dict = dataclasses.field(default_factory=dict)
     """{key: Claim}: its files and its anchor are named by the key; numbered ones are listed"""
     probabilities: bool = True
@@ -122,6 +124,10 @@ class Lesson:
         return getattr(self.module, self.model)(settings, *data)
 
 
+HALVED = (
+    "what can be halved until 4 to 7 pixels are left: 28, 32, 40, 48, 56, 64, 80, 96, 112, 128 ...",
+    "能一次次减半，直到剩下 4 到 7 像素：28、32、40、48、56、64、80、96、112、128……",
+)
 ONE_PAIR = {"g_optimizer": ("generator", "average"), "d_optimizer": ("discriminator",)}
 REAL = ("untouched",)
 HOLED = ("holed", "untouched")
@@ -150,6 +156,7 @@ LESSONS = [
             "--dropout 0.3",
         ),
         sample=("3",),
+        sizes=HALVED,
         claims={
             "2": Claim(
                 "Batch normalisation speeds up DCGAN's convergence, and makes it less sensitive to "
@@ -247,6 +254,7 @@ LESSONS = [
             "--d-learning-rate 5e-5",
         ),
         sample=("3", "1", "4"),
+        sizes=HALVED,
         claims={
             "1": Claim(
                 "Convolutional networks beat fully connected ones: faster and better.",
@@ -299,6 +307,7 @@ LESSONS = [
             "--d-learning-rate 5e-5",
         ),
         sample=("FILE",),
+        sizes=("as for DCGAN, but for 10 and 14", "同 DCGAN，10 和 14 除外"),
         claims={
             "4": Claim(
                 "Labels help CCGAN's discriminator, and so the completions.",
@@ -373,6 +382,7 @@ LESSONS = [
         budget="--epochs 2 --steps-per-epoch 300",
         changes=("--no-skips", "--loss l2", "--no-gan", "--weight 1", "--patch full"),
         sample=("FILE",),
+        sizes=("28, 32, 64, 128 or 256, squares only", "28、32、64、128 或 256，只能是正方形"),
         claims={
             "8": Claim(
                 "The U-Net's skips keep detail.",
@@ -462,7 +472,7 @@ LESSONS = [
             "turns a 6 into a 9 and back, without any pairs",
             "不用成对的例子，把 6 变成 9 再变回来",
         ),
-        new=("no pairs: there and back again", "没有成对的图片：变过去，再变回来"),
+        new=("the cycle, in place of pairs", "用循环一致性代替成对的图片"),
         moves={
             "g12_optimizer": ("g12", "average12"),
             "g21_optimizer": ("g21", "average21"),
@@ -484,6 +494,7 @@ LESSONS = [
             "--from 3 --to 8",
         ),
         sample=("FILE",),
+        sizes=("what can be divided by 4", "能被 4 整除"),
         claims={
             "7": Claim(
                 "Instance normalisation is better than batch normalisation in an image-to-image "

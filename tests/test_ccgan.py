@@ -185,23 +185,24 @@ def test_the_losses_add_up(small_data, eagerly):
         assert float(figures["g_loss"]) == pytest.approx(judged + of_completed, rel=1e-5)
 
 
-def figures_of(small_data, shift, *options):
-    """The figures of two steps, with the labels as they are or with other ones; and the model."""
+def figures_of(small_data, shift, steps, *options):
+    """The figures of some steps, with the labels as they are or with other ones; and the model."""
     model, settings, sets = build(CCGAN, small_data, "--batch-size", 4, *options)
     figures = []
-    for images, labels in batches_of(settings, sets, 2):
+    for images, labels in batches_of(settings, sets, steps):
         step = model.train_step((images, (labels + shift) % 10))
         figures.append({name: float(value) for name, value in step.items()})
     return figures, model
 
 
 def test_labels_are_used_unless_they_should_not_be(small_data, eagerly):
-    right, model = figures_of(small_data, 0)
+    right, model = figures_of(small_data, 0, 1)
+    wrong, _ = figures_of(small_data, 1, 1)
     assert model.discriminator.output["digit"].shape == (None, 10)
-    assert right != figures_of(small_data, 1)[0]
-    right, model = figures_of(small_data, 0, "--no-labels")
+    assert all(right[0][name] != wrong[0][name] for name in ("d_loss", "g_loss"))
+    right, model = figures_of(small_data, 0, 2, "--no-labels")
     assert set(model.discriminator.output) == {"real"}
-    assert right == figures_of(small_data, 1, "--no-labels")[0]
+    assert right == figures_of(small_data, 1, 2, "--no-labels")[0]
 
 
 def test_masks_are_fresh_at_every_step_and_none_is_a_held_out_one(small_data, monkeypatch):

@@ -179,7 +179,6 @@ def test_sample_uses_the_classifier_of_the_folder(digits, tmp_path, program):
     assert program("classifier", "--sample", *digits, *by_path) == said
 
 
-@pytest.mark.xfail(strict=True, reason="the one of the folder goes before the one that was named")
 @pytest.mark.usefixtures("elsewhere")
 def test_sample_uses_the_classifier_that_is_named(data, digits, tmp_path, program):
     """Also where the folder has one of its own."""

@@ -152,7 +152,7 @@ def test_two_sets_have_orders_of_their_own():
 def test_some_of_each_class():
     labels = np.array([1, 0, 1, 0, 2, 0])
     assert mnist_ds.some_of_each_class(labels, 6).tolist() == [1, 0, 4, 3, 2]
-    assert mnist_ds.some_of_each_class(labels, 2).tolist() == [1, 0, 4]
+    assert mnist_ds.some_of_each_class(labels, 2).tolist() == [1, 0]  # not all of many classes
     assert mnist_ds.some_of_each_class(labels * 0, 3).tolist() == [0, 1, 2]
 
 

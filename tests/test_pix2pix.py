@@ -311,7 +311,7 @@ def test_sizes_that_the_networks_do_not_have(size, small_data, tmp_path, monkeyp
     [
         (["--weight", "-1"], "--weight -1.0: expected 0 or more"),
         (["--hole", "3", "2"], "--hole 3 2: expected two sides"),
-        (["--hole", "10", "29"], "--hole 10 29: expected sides of at most 28 pixels"),
+        (["--hole", "10", "29"], "--hole 10 29: expected sides of less than 28 pixels"),
         (["--sample"], "--sample : expected at least one file"),
     ],
 )

@@ -237,7 +237,6 @@ def test_classes_too_small_for_a_distance_are_left_out(data, capsys, loaded):
     assert "worst_class_frechet" not in absent
 
 
-@pytest.mark.xfail(strict=True, reason="a class with too few test pictures drops all the others")
 def test_a_class_of_few_test_pictures_takes_no_other_along(data, loaded):
     """Of the class 2 a hundred are asked for and there to learn from, but not to test with."""
     parts = [counted(data, {0: 120, 1: 120, 2: count}) for count in (120, 99)]

@@ -348,7 +348,7 @@ def test_sizes_that_fit():
         f"until 4 to 7 pixels are left: {', '.join(map(str, listed))} ...",
         f"直到剩下 4 到 7 像素：{'、'.join(map(str, listed))}……",
     )
-    says("README", "the same, but for 10 and 14", "同上，10 和 14 除外")
+    says("README", "as for DCGAN, but for 10 and 14", "同 DCGAN，10 和 14 除外")
     squares = [str(side) for side in sides if fits(pix2pix, side, **small_hole)]
     says(
         "README",

@@ -21,7 +21,7 @@ import tempfile
 import time
 from typing import Literal
 
-import utils  # first of all: it quiets TensorFlow's start-up messages
+import utils  # first of all: it prepares TensorFlow
 import keras
 import numpy as np
 import tensorflow as tf

@@ -26,7 +26,7 @@ import shlex
 import subprocess
 import sys
 
-import utils  # first of all: it quiets TensorFlow's start-up messages
+import utils  # first of all: it prepares TensorFlow
 import keras
 import tensorflow as tf
 from PIL import Image, ImageDraw, ImageFont
@@ -109,6 +109,9 @@ def run_side(side, seed, settings):
     """Run one side for one seed, unless that has been done; returns a Result."""
     out = ROOT / folder(side, seed, settings)
     mark, finished = runs.read_mark(out), (out / "scores.json").exists()
+    if mark is None and out.exists() and any(out.iterdir()):
+        aside(out)  # a run of an earlier version: no script would take, or delete, its folder
+        finished = False
     older = bool(mark or finished) and made_by(mark) != runs.code_digest(lesson_of(side).script)
     if not finished or (older and settings.rerun):
         # Fresh, too, if it was broken off: no run is finished by other code than began it.
@@ -118,6 +121,14 @@ def run_side(side, seed, settings):
     print(f"{'older' if older else 'run':10} seed {seed}  {side}{note}")
     scores = json.loads((out / "scores.json").read_text())
     return Result(scores, made_by(runs.read_mark(out)), jobs_of(out) or settings.jobs)
+
+
+def aside(out):
+    """Give a folder that no run of today can use another name, beside it."""
+    names = (out.with_name(f"{out.name}.old{number}") for number in range(1, 1000))
+    name = next(name for name in names if not name.exists())
+    out.rename(name)
+    print(f"set aside  {name}: of an earlier version")
 
 
 def run_script(side, seed, settings, fresh):

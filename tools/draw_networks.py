@@ -10,7 +10,7 @@ The inputs are called what their `keras.Input(name=...)` says.
 import dataclasses
 import pathlib
 
-import utils  # first of all: it quiets TensorFlow's start-up messages
+import utils  # first of all: it prepares TensorFlow
 import keras
 import matplotlib.figure
 import matplotlib.patches

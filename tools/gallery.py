@@ -19,7 +19,7 @@ import shutil
 import sys
 from collections import Counter
 
-import utils  # first of all: it quiets TensorFlow's start-up messages
+import utils  # first of all: it prepares TensorFlow
 import numpy as np
 
 import lessons
@@ -92,6 +92,9 @@ def collect(results):
         name, run = lesson.name, results / lesson.name
         if not (run / "scores.json").exists():
             continue
+        if reason := not_the_default_run(lesson, run):
+            print(f"left out   {run}: {reason}")
+            continue
         for source, target in (
             ("generating.gif", f"img/{name}.gif"),
             ("samples.png", f"img/{name}_samples.png"),
@@ -101,7 +104,7 @@ def collect(results):
             copy(run / source, target)
         utils.write_json(DOCS / "scores" / f"{name}_epochs.json", epoch_means(run))
         utils.write_json(DOCS / "scores" / f"{name}_run.json", how_made(run))
-    for path in (DOCS / "claims").glob("*.json"):
+    for path in sorted((DOCS / "claims").glob("*.json")):
         if read(f"claims/{path.name}")["verdicts"]:
             plot_claim(path.stem, DOCS / "img" / f"claim_{path.stem}_scores.png")
     others = set(HOLES) - {lesson.name for lesson in lessons.LESSONS}
@@ -111,6 +114,20 @@ def collect(results):
     if all((results / run / "generator.keras").exists() for run in HOLES):
         with utils.replacing(DOCS / "img" / "holes.png") as part:
             side_by_side(results).save(part, format="PNG")
+
+
+def not_the_default_run(lesson, run):
+    """Why a folder is not a run of this lesson with its default settings, or ""."""
+    mark = runs.read_mark(run)
+    if mark is None or mark.get("format") != runs.FORMAT or mark["lesson"] != lesson.name:
+        return f"not a run of {lesson.name}.py as it is today"
+    defaults = json.loads(json.dumps(dataclasses.asdict(lesson.module.Settings())))
+    changed = [
+        name
+        for name, value in mark["settings"].items()
+        if name != "precision" and defaults.get(name) != value
+    ]
+    return f"other settings than the defaults: {', '.join(changed)}" if changed else ""
 
 
 def copy(source, target):
@@ -244,6 +261,16 @@ def lessons_block(chinese, page):
         f"{lesson.idea[chinese]}{new}{lesson.new[chinese]}{stop}\n"
         for number, lesson in enumerate(lessons.LESSONS, start=1)
     )
+
+
+def sizes_block(chinese, page):
+    """A row for each rule of which sizes fit: the scripts, and the rule."""
+    rules = {}
+    for lesson in lessons.LESSONS:
+        rules.setdefault(lesson.sizes[chinese], []).append(f"`{lesson.name}.py`")
+    header = ("脚本", "边长（像素）") if chinese else ("script", "sides in pixels")
+    separator = "、" if chinese else ", "
+    return rows_of(header, [(separator.join(names), rule) for rule, names in rules.items()])
 
 
 def links_block(chinese, page):
@@ -482,14 +509,15 @@ def spread(score, values):
 def verdicts_block(chinese, page):
     """The verdicts of all claims, a line each."""
     header = ("", "说法", "结果") if chinese else ("", "claim", "what came out")
-    found = {path.stem: read(f"claims/{path.name}") for path in (DOCS / "claims").glob("*.json")}
+    paths = sorted((DOCS / "claims").glob("*.json"))
+    found = {path.stem: read(f"claims/{path.name}") for path in paths}
     rows = []
     for name, claim in lessons.claims().items():
         if name.isdecimal() and name in found:
             counts = Counter(comparison["verdict"] for comparison in found[name]["verdicts"])
             said = ", ".join(f"{word(text, chinese)} {count}" for text, count in counts.items())
             sentence = claim.chinese if chinese else claim.english
-            rows.append((f"[{name}](#claim-{name})", sentence, said))
+            rows.append((f"[{name}]({claim_link(name, chinese, page)})", sentence, said))
     seconds = {  # of each run, for claims share some
         (command, seed): time
         for claim in found.values()
@@ -507,6 +535,15 @@ def verdicts_block(chinese, page):
     return f"{rows_of(header, rows)}\n{said}{when}\n"
 
 
+def claim_link(name, chinese, page):
+    """The link from a page to where a claim is told: on that page itself, or on its lesson's."""
+    anchor = f"claim-{name}"
+    owner = next(lesson for lesson in lessons.LESSONS if name in lesson.claims)
+    there = page_of(owner, chinese)
+    told_there = there.exists() and f'<a id="{anchor}">' in there.read_text(encoding="utf-8")
+    return f"{link(there, page)}#{anchor}" if told_there else f"#{anchor}"
+
+
 def span(days):
     """Days, in order, as part of a sentence."""
     return f"on {days[0]}" if days[0] == days[-1] else f"from {days[0]} to {days[-1]}"
@@ -516,6 +553,7 @@ BLOCKS = {
     "gallery": gallery_block,
     "lessons": lessons_block,
     "links": links_block,
+    "sizes": sizes_block,
     "commands": commands_block,
     "made": made_block,
     "pictures": pictures_block,
