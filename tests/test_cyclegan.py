@@ -219,8 +219,7 @@ def test_diversity_is_zero_for_one_answer_to_everything(data):
 
 
 def test_a_short_training_learns_to_translate():
-    options = ["--epochs", 2, "--steps-per-epoch", 100, "--batch-size", 8]
-    model, settings, sets = build(CYCLEGAN, "mnist", *options)
+    model, settings, sets = build(CYCLEGAN, "mnist", "--batch-size", 8)
     for batch in batches_of(settings, sets, 100):
         model.train_step(batch)
     sixes, nines = (part_of(part, 500) for part in sets)
@@ -232,8 +231,8 @@ def test_a_short_training_learns_to_translate():
         translated, again = cyclegan.there_and_back(there, back, images)
         found = scores.translation_scores(target, translated)
         assert found["taken"] > 0.5
-        assert found["frechet"] < 18
-        assert found["diversity"] > 0.15
+        assert found["frechet"] < 15
+        assert found["diversity"] > 0.1
         assert scores.pair_scores(images, again)["l1"] < 0.2
 
 

@@ -71,12 +71,16 @@ def test_blocks_change_with_the_scores(tmp_path, monkeypatch):
     assert "0.60 ± 0.10" in gallery.claim_block("12", False, README)
 
 
-def test_gallery_collects_finished_runs(finished_run, tmp_path, monkeypatch):
+def test_gallery_collects_finished_runs(finished_run, tmp_path, monkeypatch, capsys):
     """A run's pictures and scores come into docs/; lessons without a finished run are left out."""
     monkeypatch.setattr(gallery, "DOCS", tmp_path / "docs")
     out, _ = finished_run("dcgan")
     shutil.copytree(out, tmp_path / "results" / "dcgan")
     (tmp_path / "results" / "cgan").mkdir()
+    gallery.collect(tmp_path / "results")
+    assert not (tmp_path / "docs").exists()  # for it was no run with the defaults
+    assert "left out" in capsys.readouterr().out
+    monkeypatch.setattr(gallery, "not_the_default_run", lambda *_: "")
     gallery.collect(tmp_path / "results")
     copied = {str(path.relative_to(tmp_path / "docs")) for path in tmp_path.rglob("docs/*/*")}
     images = {f"img/dcgan{end}" for end in (".gif", "_samples.png", "_losses.png")}

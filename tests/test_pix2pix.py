@@ -188,15 +188,15 @@ def test_pixel_losses():
 
 def test_a_short_training_learns_to_fill_holes():
     model, settings, sets = build(PIX2PIX, "mnist", "--batch-size", 8)
-    for batch in batches_of(settings, sets, 100):
+    for batch in batches_of(settings, sets, 80):
         model.train_step(batch)
     part = part_of(sets[0], 500)
     images, masks = mnist_ds.held_out_holes(part, settings.hole)
     generated = gan_cnn.predict(model.average, images * masks)
     found = scores.completion_scores(part, masks, generated)
-    assert found["recognised"] > 0.72
-    assert found["hole_psnr"] > 10
-    assert found["frechet"] < 3
+    assert found["recognised"] > 0.65
+    assert found["hole_psnr"] > 9
+    assert found["frechet"] < 6
 
 
 # ------------------------------------------------------------------------------------- as a program

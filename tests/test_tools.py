@@ -66,9 +66,18 @@ def fake(tmp_path, program, monkeypatch):
     return found
 
 
-@pytest.mark.parametrize("code", ["of another day", None])
-def test_run_by_other_code_is_taken_and_said(fake, code):
-    """None: a run from before the code was written down."""
+def test_run_of_an_earlier_version_is_set_aside_and_run_again(fake):
+    """No script would take its folder, or delete it."""
+    fake.make(SIDES[0])
+    fake.make(SIDES[1], None)
+    said = fake.claims()
+    assert "set aside" in said
+    assert fake.begun == [(SIDES[1], False)]
+    assert fake.record["code"] == dict.fromkeys(SIDES, TODAY)
+
+
+def test_run_by_other_code_is_taken_and_said(fake):
+    code = "of another day"
     fake.make(SIDES[0])
     fake.make(SIDES[1], code)
     said = fake.claims().splitlines()
