@@ -13,7 +13,7 @@ Deliberate differences from the paper:
  4. The generator is trained, too, to make its completions classifiable as their digit.
  5. The hole is a square of random side and place; the paper's has one size.
  6. In the generator a dense layer sees the whole picture; the discriminator has no batch norm.
- 7. Noise on the pictures that the discriminator sees, and dropout in it.
+ 7. Noise on the pictures that the discriminator sees.
  8. Pictures and scores come from a moving average of the generator's weights.
 """
 

@@ -7,14 +7,14 @@ Adversarial Nets, https://arxiv.org/abs/1411.1784
 
 Deliberate differences from the paper:
  1. The default networks are convolutional. `--network mlp` is fully connected as the paper's, in
-    its common later form: label embedding, batch norm, LeakyReLU and dropout instead of maxout.
+    its common later form: label embedding, batch norm and LeakyReLU, no maxout.
  2. The convolutional discriminator compares its features of the picture with an embedding of the
     label, by their inner product (projection, arXiv 1802.05637); the paper puts the label beside
     the picture.
  3. Adam at a constant rate instead of momentum SGD at a falling one.
- 4. The noise is normally distributed, not uniformly.
- 5. Smaller batches; noise on the pictures that the convolutional discriminator sees, and dropout in
-    it, neither of which the paper mentions.
+ 4. 32 normally distributed random numbers, not 100 uniform ones.
+ 5. Batches of 32, not 100; noise on the pictures that the convolutional discriminator sees; dropout
+    in the discriminator only, the paper has it in both networks.
  6. Pictures and scores come from a moving average of the generator's weights.
 """
 
@@ -65,12 +65,9 @@ class Settings(utils.Settings):
         super().check_shape(image_shape)
         if self.network == "cnn":
             gan_cnn.halvings(image_shape)
-        elif (
-            max(image_shape[:2]) > 64
-        ):  # its dense layers would have hundreds of millions of weights
-            raise ValueError(
-                f"pictures of {image_shape[0]}x{image_shape[1]}: expected at most 64x64"
-            )
+        elif max(image_shape[:2]) > 64:  # dense layers grow with the number of pixels
+            size = f"{image_shape[0]}x{image_shape[1]}"
+            raise ValueError(f"pictures of {size}: expected at most 64x64")
 
 
 def load(settings):

@@ -1,7 +1,7 @@
 """A small digit classifier: the judge of every generator in this repository.
 
-It is trained on real digits only. It says which digit it recognizes
-in a picture, and the features by which it does so give the Frechet distance (scores.py).
+It is trained on real digits only. It says which digit it recognizes in a picture, and the features
+by which it does so give the Frechet distance (scores.py).
 
     python classifier.py                                train one, into results/classifier
     python classifier.py --out data/classifier --fresh  the command that made the shipped one
@@ -38,6 +38,8 @@ class Settings(utils.Settings):
     """pictures in a batch"""
     learning_rate: float = 3e-3
     """of Adam at the start; falls to 0 along a cosine"""
+    sample: tuple[str, ...] | None = None
+    """picture files to read, with the classifier in --out, or else with that of the data set"""
 
 
 def build_classifier(image_shape, num_classes):
@@ -88,12 +90,10 @@ def load_judge(data, path=""):
     the test pictures. None, and said, if there is none. Raises utils.BadInput for a file that is no
     classifier of as many classes.
     """
-    found = pathlib.Path(path) if path else None
-    for folder in (HERE / "data" / "classifier", pathlib.Path("results/classifier")):
-        for about in sorted(folder.glob("*.json")):
-            path_here = about.with_suffix(".keras")
-            fits = fingerprint_in(about) == data.fingerprint and path_here.exists()
-            found = found or (path_here if fits else None)
+    folders = HERE / "data" / "classifier", pathlib.Path("results/classifier")
+    known = [about for folder in folders for about in sorted(folder.glob("*.json"))]
+    ours = [one.with_suffix(".keras") for one in known if fingerprint_in(one) == data.fingerprint]
+    found = pathlib.Path(path) if path else next((one for one in ours if one.exists()), None)
     if not found:
         print(f"score      no judge: {data.name} has no classifier yet; classifier.py trains one")
         return None
@@ -101,6 +101,9 @@ def load_judge(data, path=""):
         judge = Judge(keras.saving.load_model(found, compile=False))
     except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
         reason = " ".join(str(error).split())[:100]
+        if not path:
+            print(f"score      no judge: {found} cannot be loaded ({reason})")
+            return None
         expected = "a .keras file that classifier.py has made"
         raise utils.BadInput(f"--judge {found}: {reason}; expected {expected}") from None
     channels, classes = judge.model.input_shape[3], judge.model.output_shape[1]
@@ -153,9 +156,8 @@ def main():
 
     predicted = Judge(model)(mnist_ds.floats(data.test))[1]
     accuracy = float(np.mean(predicted == data.test.labels))
-    path.with_suffix(".json").unlink(
-        missing_ok=True
-    )  # never beside another classifier than its own
+    # Never beside another classifier than its own.
+    path.with_suffix(".json").unlink(missing_ok=True)
     with utils.replacing(path) as part:  # a copy in float32, without Adam's averages
         gan_cnn.averaged(model, build_classifier, data.image_shape, data.num_classes).save(part)
     about = {

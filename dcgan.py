@@ -9,8 +9,8 @@ https://arxiv.org/abs/1511.06434
 
 Deliberate differences from the paper:
  1. MNIST at 28x28 by default, so that the networks are smaller: half as many layers.
- 2. The discriminator has a dense layer and no batch norm; dropout, which the paper does not have
-    either but later recipes do, is there by `--dropout 0.3`.
+ 2. The discriminator has a dense layer and no batch norm. `--dropout 0.3` adds dropout, which is in
+    later recipes, not in the paper.
  3. LeakyReLU in both networks, not ReLU in the generator.
  4. 16 normally distributed random numbers, not 100 uniform ones; for digits they seem enough.
  5. One-sided label smoothing (arXiv 1606.03498, section 3.4): real pictures are labelled 0.9.

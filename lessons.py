@@ -307,7 +307,7 @@ LESSONS = [
             "--d-learning-rate 5e-5",
         ),
         sample=("FILE",),
-        sizes=("as for DCGAN, but for 10 and 14", "同 DCGAN，10 和 14 除外"),
+        sizes=("as for DCGAN, except 10 and 14", "同 DCGAN，10 和 14 除外"),
         claims={
             "4": Claim(
                 "Labels help CCGAN's discriminator, and so the completions.",

@@ -192,7 +192,7 @@ def load(data="mnist", size=0, train_pictures=0, pairs=False):
             checked(pathlib.Path(data).resolve().name, *arrays, source=f"--data {data}"),
             class_names=tuple(names),
             fit="pair" if pairs else "crop",
-            fingerprint=fingerprint,  # that of the training part is of its pictures, as for arrays
+            fingerprint=fingerprint,  # by names and sizes; that of the training part by pictures
         )
     elif data.endswith(".npz") or os.sep in data or os.path.exists(data):
         loaded = load_npz(pathlib.Path(data))
@@ -389,7 +389,7 @@ def random_masks(count, height, width, smallest, largest, seed):
     Args:
         count, height, width: of the pictures; `count` may be a tensor.
         smallest, largest: sides of the hole in pixels, 1 <= smallest <= largest <= height, width.
-        seed: a `utils.RandomStream`, which makes fresh masks at every call (also inside a
+        seed: a `gan_cnn.RandomStream`, which makes fresh masks at every call (also inside a
             `tf.function`), or an int, which makes the same ones again.
     """
     draw = keras.random.uniform((count, 3), dtype="float32", seed=seed)

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import pathlib
+import sys
 import warnings
 
 import utils  # first of all: it prepares TensorFlow
@@ -255,7 +256,9 @@ def load_folder(folder, size, pairs=False):
         )
     images = np.empty((len(files), size, width, channels), np.uint8)
     kept, left_out = [], []
-    for path in tqdm.tqdm(files, "reading", unit="picture", leave=False, disable=None):
+    for path in tqdm.tqdm(
+        files, "reading", unit="picture", leave=False, disable=None if sys.stderr else True
+    ):
         try:
             images[len(kept)] = one_or_pair(path, size, channels, pairs)
             kept.append(path)

@@ -17,9 +17,9 @@ import keras
 HERE = pathlib.Path(__file__).resolve().parent
 PROGRAM, FORMAT = "mnist-gans", 2
 MARK = "run.json"
-# Settings that may differ between two commands of the same run. The precision is compared as it was
-# chosen, and the data by what they hold.
-NOT_COMPARED = ("data", "out", "fresh", "sample", "judge", "precision")
+# Settings that are not compared as they were given: the precision is compared as it was chosen, and
+# the data by what they hold.
+NOT_COMPARED = ("data", "precision")
 # What --fresh deletes: all that a run writes into its folder, but for the mark, which is replaced.
 WRITTEN = (
     "frames/[0-9][0-9][0-9]*.png",
@@ -39,7 +39,7 @@ WRITTEN = (
 )
 # What systems put into folders by themselves.
 NOBODYS = (".DS_Store", "Thumbs.db", "desktop.ini")
-# What the results do not depend on: pictures, files and lists.
+# What the results do not depend on: figures, the run's folder, and lists.
 NO_PART_OF_THE_CODE = ("visual", "runs", "lessons")
 
 
@@ -116,6 +116,8 @@ def code_digest(script):
             continue
         if path not in sources:
             sources[path] = Source(path)
+            whole = sources[path].imports.get("tensorflow_setup")  # used by being imported
+            waiting += [(whole, None)] if whole else []
         source = sources[path]
         nodes = source.definitions.get(name, []) if name else source.tree.body
         pieces[path, name] = "".join(ast.dump(node) for node in nodes)
@@ -146,7 +148,8 @@ class Source:
                     if file and alias.name not in NO_PART_OF_THE_CODE:
                         self.imports[alias.asname or alias.name] = file
             targets = getattr(node, "targets", [getattr(node, "target", None)])
-            names = [getattr(node, "name", None), *(getattr(t, "id", None) for t in targets)]
+            inner = [part for target in filter(None, targets) for part in ast.walk(target)]
+            names = [getattr(node, "name", None), *(getattr(part, "id", None) for part in inner)]
             for name in filter(None, names):
                 self.definitions.setdefault(name, []).append(node)
 
@@ -175,7 +178,7 @@ def checked_mark(settings):
     out = pathlib.Path(settings.out)
     mark = read_mark(out)
     if mark is None:
-        files = [path for path in out.rglob("*") if path.is_file() and path.name not in NOBODYS]
+        files = (path for path in out.rglob("*") if path.is_file() and path.name not in NOBODYS)
         if is_old(out):
             what = "a run of an earlier version of this program, which cannot resume it"
         elif any(not path.name.startswith(".part-") for path in files):
@@ -188,7 +191,10 @@ def checked_mark(settings):
         what = f"a run of {mark['lesson']}.py"
     else:
         return mark
-    raise utils.BadInput(f"--out {out}: the folder holds {what}; choose an empty or a new one")
+    remedy = "choose an empty or a new one"
+    if settings.sample is not None:
+        remedy = "name the folder of a finished run of this script"
+    raise utils.BadInput(f"--out {out}: the folder holds {what}; {remedy}")
 
 
 def is_old(out):
@@ -210,18 +216,19 @@ def open_run(run):
     mark, now = checked_mark(run.settings), run.mark
     if mark and not run.settings.fresh:
         if checkpoints(out):
-            compare(run, mark)
+            compare(run, mark, now)
             if mark["code"] != now["code"]:
                 print("warning    the code has changed since this run began; --fresh starts over")
             now["code"] = mark["code"]
-        elif (out / "scores.json").exists():
+            now["machine"] = mark.get("machine", now["machine"])
+        elif mark["settings"].get("epochs") and (out / "scores.json").exists():
             raise utils.BadInput(
                 f"--out {out}: a finished run is there, whose checkpoint is gone; choose another "
                 "--out, or delete that run with --fresh"
             )
-    utils.write_json(out / MARK, now)
     if mark and (run.settings.fresh or not checkpoints(out)):
-        delete(out)
+        delete(out)  # first: a kill in between leaves the old mark over what is left of its run
+    utils.write_json(out / MARK, now)
     (out / "frames").mkdir(exist_ok=True)
 
 
@@ -236,10 +243,10 @@ def epoch_of(checkpoint):
     return int(checkpoint.name.rpartition("-")[2])
 
 
-def delete(out):
+def delete(out, patterns=WRITTEN):
     """Delete from a folder what a run has written there, and nothing else."""
     try:
-        for pattern in WRITTEN:
+        for pattern in patterns:
             for path in out.glob(pattern):
                 path.rmdir() if path.is_dir() else path.unlink()
     except OSError as error:
@@ -249,8 +256,8 @@ def delete(out):
         ) from None
 
 
-def compare(run, mark):
-    """Raise BadInput unless a run is that of this mark, or the same for more epochs."""
+def compare(run, mark, now):
+    """Raise BadInput unless the run whose mark would be `now` is that of `mark`, or longer."""
     mine, theirs = run.chosen, mark["settings"]
     differences = [
         f"{name} {theirs.get(name)} there, {mine.get(name)} now"
@@ -260,10 +267,10 @@ def compare(run, mark):
     if mark["precision"] != run.precision:
         differences.append(f"precision {mark['precision']} there, {run.precision} now")
     known = ("fingerprint", "train_fingerprint", "train_pictures", "image_shape", "class_names")
-    pictures = [[[part[name] for name in known] for part in m["data"]] for m in (mark, run.mark)]
+    pictures = [[[part.get(name) for name in known] for part in m["data"]] for m in (mark, now)]
     if not differences and pictures[0] != pictures[1]:
-        counts = [[len(part["class_names"]) for part in m["data"]] for m in (mark, run.mark)]
-        differences = [f"other pictures in {' '.join(part['name'] for part in run.mark['data'])}"]
+        counts = [[len(part["class_names"]) for part in m["data"]] for m in (mark, now)]
+        differences = [f"other pictures in {' '.join(part['name'] for part in now['data'])}"]
         if counts[0] != counts[1]:
             differences += [f"{counts[0]} classes there, {counts[1]} now"]
     if not differences:

@@ -52,7 +52,7 @@ def start(settings, *data):
 def precision_of(settings):
     """(the precision to compute in, why); a resumed run keeps its own."""
     mark = None if settings.fresh else runs.checked_mark(settings)
-    if settings.precision == "auto" and mark:
+    if settings.precision == "auto" and mark and runs.checkpoints(pathlib.Path(settings.out)):
         return mark["precision"], "as this run began"
     return utils.chosen_precision(settings.precision)
 
@@ -90,7 +90,7 @@ def train(run, gan, picture, batches=None):
     Args:
         run: what `start` gave back; its history is filled.
         gan: a keras.Model whose `train_step(batch)` returns {name: scalar}. All its state must be
-            in Keras variables, among them its utils.RandomStreams.
+            in Keras variables, among them its gan_cnn.RandomStreams.
         picture: caption -> PIL image of how the model does now on fixed inputs.
         batches: epoch -> tf.data.Dataset of one epoch's batches, the same for the same epoch; those
             of the run's data where None is given.
@@ -109,6 +109,8 @@ def train(run, gan, picture, batches=None):
         done, run.history = restore(checkpoint, out)
         print(f"resuming   {done} of {settings.epochs} epochs are there; --fresh starts over")
     run.trained = done < settings.epochs
+    if run.trained:
+        (out / "scores.json").unlink(missing_ok=True)  # of fewer epochs
     for path in runs.frame_paths(out):
         if int(path.stem) > done:  # of an epoch whose checkpoint was not finished
             path.unlink()
@@ -150,9 +152,10 @@ def train(run, gan, picture, batches=None):
             if interrupt.set:
                 break
     if interrupt.set and done < settings.epochs:
+        same = "the same command without --fresh" if settings.fresh else "the same command"
         print(
             f"stopped    {done} of {settings.epochs} epochs are kept, their frames in "
-            f"{out / 'generating.gif'}; the same command resumes there"
+            f"{out / 'generating.gif'}; {same} resumes there"
         )
         sys.exit(130)
 
@@ -164,7 +167,8 @@ def train_epoch(step, dataset, epoch, history, interrupt):
     rows = []
     began = time.perf_counter()
     # disable=None: no bar where it could not be redrawn in place, as in a file or a pipe.
-    bar = tqdm.tqdm(dataset, f"epoch {epoch}", unit="step", leave=False, disable=None)
+    hidden = None if sys.stderr else True
+    bar = tqdm.tqdm(dataset, f"epoch {epoch}", unit="step", leave=False, disable=hidden)
     for batch in bar:
         figures = {name: float(value) for name, value in step(batch).items()}
         for name, value in figures.items():
@@ -273,8 +277,7 @@ def save_samples(settings, rows, names, inputs=()):
     out = utils.folder(pathlib.Path(settings.out) / "sampled").parent
     names = [pathlib.Path(str(name)).name for name in names]
     stems = [re.sub(r"[^\w.-]+", "_", re.sub(r"\.\w{2,4}$", "", name)) for name in names]
-    for path in out.glob("sampled/[0-9][0-9][0-9][0-9]_*.png"):  # of another use
-        path.unlink()
+    runs.delete(out, ["sampled/[0-9][0-9][0-9][0-9]_*.png"])  # of another use
     results = {label: images for label, images in rows.items() if label not in inputs}
     for label, images in results.items():
         end = re.sub(r"[^\w.-]+", "_", f"_{label}") if len(results) > 1 else ""

@@ -58,8 +58,8 @@ class Settings:
     seed: int = 0
     """of the weights, the order of the data and everything drawn at random"""
     precision: Literal["auto", "float32", "mixed_bfloat16"] = "auto"
-    """auto = as the run began; a new one mixed_bfloat16 where the processor is faster with it, else
-    float32"""
+    """auto = the precision in which the run began; for a new run mixed_bfloat16 where the processor
+    is faster with it, else float32"""
     judge: str = ""
     """the classifier that scores the results, a .keras file that classifier.py has made; '' = the
     one that was trained for these data, if there is one"""
@@ -220,8 +220,7 @@ def replacing(path):
         sync(path.parent)
     except PermissionError as error:  # on Windows: it is open elsewhere
         raise BadInput(
-            f"{path}: cannot be written ({error.strerror}); close the program that has it open, "
-            "and give the same command again"
+            f"{path}: cannot be written ({error.strerror}); close the program that has it open"
         ) from None
     finally:
         part.unlink(missing_ok=True)

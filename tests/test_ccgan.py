@@ -232,6 +232,16 @@ def test_masks_are_fresh_at_every_step_and_none_is_a_held_out_one(small_data, mo
 
 
 def test_a_short_training_learns_to_complete_digits():
+    """150 steps on 8 pictures each. Measured, seeds 0 to 2: in the holes 7.9, 8.0, 7.9 dB, and a
+    sharpness of 1.3, 1.4, 1.5. No pixel is compared in training: what comes near to the original
+    has been learned from the discriminator. It is too early to ask which digit is recognised.
+
+    Broken, seed 0, 150 steps on 16 pictures each: with the sign of the generator's loss turned
+    around 2.6 dB, with 0 as what it wants to be taken for 6.0, with D's labels of real and
+    completed exchanged 6.1, with G's gradients going to D's weights, or G not moving, 5.7, with D
+    not moving 3.8, with the sign of G's loss of the digit turned around 5.4; with the average not
+    moving 6.6 dB, and a sharpness of 0.03.
+    """
     model, settings, sets = build(CCGAN, "mnist", "--batch-size", 8)
     for batch in batches_of(settings, sets, 150):
         model.train_step(batch)

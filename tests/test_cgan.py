@@ -114,6 +114,14 @@ def test_noise_is_fresh_at_every_step(small_data, monkeypatch):
 
 
 def test_a_short_training_learns_to_draw_what_is_asked_for():
+    """150 steps on 8 pictures each. Measured, seeds 0 to 2: 43%, 52%, 50% as asked, and a Frechet
+    distance of 7.8, 8.0, 8.1.
+
+    Broken, seeds 0 and 1: with the sign of the generator's loss turned around, with 0 as what it
+    wants to be taken for, with D's labels of real and drawn exchanged, with G's gradients going to
+    D's weights, with D or G not moving, and with the average not moving, at most 12% are as asked,
+    and the distance is at least 155. If D is not told the classes: 7% and 10%, 10.2 and 10.5.
+    """
     model, settings, sets = build(CGAN, "mnist", "--batch-size", 8)
     for batch in batches_of(settings, sets, 150):
         model.train_step(batch)

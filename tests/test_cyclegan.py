@@ -4,6 +4,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+import classifier
 import cyclegan
 import gan_cnn
 import lessons
@@ -219,21 +220,28 @@ def test_diversity_is_zero_for_one_answer_to_everything(data):
 
 
 def test_a_short_training_learns_to_translate():
+    """100 steps on 8 pictures each. Measured, seeds 0 to 2: of the worse direction 73%, 83%, 79% are
+    taken for the other kind; the diversity is at least 0.15, and the cycle's L1 at most 0.17.
+
+    Broken, seed 0: with the sign of the generators' loss turned around, with 0 as what they want to
+    be taken for, with the discriminators' labels exchanged, with the generators' gradients going to
+    the discriminators' weights, with generators or discriminators not moving, with one average or
+    both not moving, and with the cycle's loss turned around or left out, none of the first
+    direction is taken for the other kind. With real pictures shown to the wrong discriminator: 38%.
+    """
     model, settings, sets = build(CYCLEGAN, "mnist", "--batch-size", 8)
     for batch in batches_of(settings, sets, 100):
         model.train_step(batch)
-    sixes, nines = (part_of(part, 500) for part in sets)
-    for there, back, source, target in (
-        (model.average12, model.average21, sixes, nines),
-        (model.average21, model.average12, nines, sixes),
+    judge = classifier.load_judge(sets[0])
+    for there, back, source, wanted in (
+        (model.average12, model.average21, sets[0], 9),
+        (model.average21, model.average12, sets[1], 6),
     ):
-        images = mnist_ds.floats(source.test)
+        images = mnist_ds.floats(source.test, slice(250))
         translated, again = cyclegan.there_and_back(there, back, images)
-        found = scores.translation_scores(target, translated)
-        assert found["taken"] > 0.5
-        assert found["frechet"] < 15
-        assert found["diversity"] > 0.1
-        assert scores.pair_scores(images, again)["l1"] < 0.2
+        assert np.mean(judge(translated)[1] == wanted) > 0.55
+        assert np.mean(np.abs(translated[1:] - translated[:-1])) > 0.1
+        assert scores.pair_scores(images, again)["l1"] < 0.25
 
 
 # ------------------------------------------------------------------------------------- as a program

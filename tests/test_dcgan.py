@@ -134,6 +134,14 @@ def test_random_numbers_are_used_once(small_data, eagerly, monkeypatch):
 
 
 def test_a_short_training_learns_to_draw_digits():
+    """100 steps on 8 pictures each. Measured, seeds 0 to 2: a Frechet distance of 13.8, 12.8, 12.7,
+    and no class is over 44% of the pictures.
+
+    Broken, seeds 0 and 1: with the sign of the generator's loss turned around, with 0 as what it
+    wants to be taken for, with D's labels exchanged, with G's gradients going to D's weights, with
+    D or G not moving, and with the average not moving, the distance is from 152 to 446, and over
+    99% are of one class.
+    """
     model, settings, sets = build(DCGAN, "mnist", "--batch-size", 8)
     for batch in batches_of(settings, sets, 100):
         model.train_step(batch)

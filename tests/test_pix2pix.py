@@ -187,16 +187,27 @@ def test_pixel_losses():
 
 
 def test_a_short_training_learns_to_fill_holes():
-    model, settings, sets = build(PIX2PIX, "mnist", "--batch-size", 8)
-    for batch in batches_of(settings, sets, 80):
+    """60 steps on 8 pictures each, with a small weight of the pixels, so that the discriminator
+    counts. Measured, seeds 0 to 2: 74%, 71%, 68% recognised (50% with the hole), a Frechet distance
+    of 3.5, 3.6, 4.3, 9.3, 9.4, 9.2 dB in the holes, and a sharpness of 0.86, 0.83, 0.88.
+
+    Broken, seeds 0 and 1: with the sign of the generator's adversarial loss turned around, with 0
+    as what it wants to be taken for, with D's labels of real and generated exchanged, with G's
+    gradients going to D's weights, or G not moving, with the average not moving, and with the
+    pixels' loss turned around or left out, at most 43% are recognised, and the distance is at least
+    19. Without the adversarial loss, or with D not moving, only the sharpness tells: 0.50 to 0.57.
+    """
+    model, settings, sets = build(PIX2PIX, "mnist", "--batch-size", 8, "--weight", 3)
+    for batch in batches_of(settings, sets, 60):
         model.train_step(batch)
     part = part_of(sets[0], 500)
     images, masks = mnist_ds.held_out_holes(part, settings.hole)
     generated = gan_cnn.predict(model.average, images * masks)
     found = scores.completion_scores(part, masks, generated)
-    assert found["recognised"] > 0.65
-    assert found["hole_psnr"] > 9
-    assert found["frechet"] < 6
+    assert found["recognised"] > 0.6
+    assert found["frechet"] < 7
+    assert found["hole_psnr"] > 8
+    assert found["hole_sharpness"] > 0.7
 
 
 # ------------------------------------------------------------------------------------- as a program
@@ -221,8 +232,22 @@ def pairs(tmp_path):
     return tmp_path / "pairs"
 
 
+@pytest.fixture
+def given(monkeypatch):
+    """A list that takes down what gan_cnn.predict is given."""
+    sources = []
+    predict = gan_cnn.predict
+
+    def watched(network, source):
+        sources.append(source)
+        return predict(network, source)
+
+    monkeypatch.setattr(gan_cnn, "predict", watched)
+    return sources
+
+
 @pytest.mark.parametrize("direction", ["AtoB", "BtoA"])
-def test_pairs_as_a_program(direction, pairs, tmp_path, program, monkeypatch, eagerly):
+def test_pairs_as_a_program(direction, pairs, tmp_path, program, given, eagerly):
     """What was trained works without the folder, and takes of a pair the half that it reads."""
     out = tmp_path / "run"
     steps = 1 if direction == "BtoA" else 0
@@ -237,12 +262,8 @@ def test_pairs_as_a_program(direction, pairs, tmp_path, program, monkeypatch, ea
     a = square(60, 15, 15)
     Image.fromarray(a).save(tmp_path / "single.png")
     shutil.rmtree(pairs)
-    given = []
-    predict = gan_cnn.predict
-    monkeypatch.setattr(
-        gan_cnn, "predict", lambda network, source: given.append(source) or predict(network, source)
-    )
     before = contents(out)
+    given.clear()
     program("pix2pix", "--sample", tmp_path / "pair.png", tmp_path / "single.png", "--out", out)
     [source] = given
     assert source.shape == (2, 28, 28, 3)
@@ -253,38 +274,41 @@ def test_pairs_as_a_program(direction, pairs, tmp_path, program, monkeypatch, ea
     assert np.abs(source[1] - single).mean() < 0.05  # as it is: whole, and not inverted
     files = sorted((out / "sampled").iterdir())
     assert [path.name for path in files] == ["0000_pair.png", "0001_single.png"]
-    for path, image in zip(files, predict(runs.load_generator(out), source), strict=True):
+    made = gan_cnn.predict(runs.load_generator(out), source)
+    for path, image in zip(files, made, strict=True):
         np.testing.assert_array_equal(Image.open(path), visual.to_uint8(image))
     after = contents(out)
     assert {path: after[path] for path in before} == before
 
 
-def test_edges_as_a_program(small_data, tmp_path, program, eagerly):
+def test_edges_as_a_program(small_data, tmp_path, program, given, eagerly):
     """And outlines, without holes, are what a picture is made into for --sample."""
     out = tmp_path / "run"
     options = [*smoke(out, small_data, epochs=1, steps=1)[:-2], "--task", "edges", "--no-skips"]
     said = program("pix2pix", *options, "--patch", "full", "--loss", "l2")
     assert "score      psnr " in said
     assert "hole_psnr" not in said
-    Image.fromarray(square(50, 12, 12)).save(tmp_path / "a.png")
+    Image.fromarray(square(56, 14, 14)).save(tmp_path / "a.png")
+    given.clear()
     program("pix2pix", "--sample", tmp_path / "a.png", "--out", out, cwd=tmp_path)
+    [source] = given
+    outline = -np.ones((28, 28))
+    outline[6:22, 6:22] = 1
+    outline[7:21, 7:21] = -1
+    np.testing.assert_array_equal(source[0, :, :, 0], outline)
     with Image.open(out / "sampled.png") as figure:
         assert figure.width > 100
     assert [path.name for path in (out / "sampled").iterdir()] == ["0000_a.png"]
 
 
-def test_sample_fills_a_hole(small_data, tmp_path, program, monkeypatch):
+def test_sample_fills_a_hole(small_data, tmp_path, program, given):
     """Of the run's sides, in a picture that is made light on dark."""
     out = tmp_path / "run"
     options = ["--data", small_data, "--epochs", 0, "--batch-size", 4, "--hole", 4, 8]
     program("pix2pix", *options, "--out", out)
     Image.new("L", (50, 50), "white").save(tmp_path / "a.png")
     before = contents(out)
-    given = []
-    predict = gan_cnn.predict
-    monkeypatch.setattr(
-        gan_cnn, "predict", lambda network, source: given.append(source) or predict(network, source)
-    )
+    given.clear()
     program("pix2pix", "--sample", *[tmp_path / "a.png"] * 5, "--out", out, cwd=tmp_path)
     [source] = given
     assert set(np.unique(source)) == {-1, 0}

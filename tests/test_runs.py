@@ -130,8 +130,11 @@ def test_killed_while_it_opens(tmp_path, monkeypatch):
                 *((runs, "delete") if name == "delete" else (runs.pathlib.Path, "mkdir")), killed
             )
             with pytest.raises(KeyboardInterrupt):
-                runs.open_run(run_in(out, fresh=True))
-        runs.open_run(run_in(out, fresh=True))
+                runs.open_run(run_in(out, fresh=True, batch_size=32))
+        # What is left is the old run's, whatever was asked for.
+        if name == "delete":
+            assert "batch_size 64 there, 32 now" in refusal(run_in(out, batch_size=32))
+        runs.open_run(run_in(out, fresh=True, batch_size=32))
         assert runs.read_mark(out)
 
 

@@ -79,7 +79,7 @@ def test_training_is_passed_at_every_call_of_a_network(lesson):
 
 
 def test_what_is_random_in_a_step_goes_through_one_helper(lesson, small_data):
-    """utils.RandomStream, which gives every replica its own numbers, in a stream of its own."""
+    """gan_cnn.RandomStream, which gives every replica its own numbers, in a stream of its own."""
     source = lesson.script.read_text()
     assert "SeedGenerator" not in source
     assert "tf.random." not in source

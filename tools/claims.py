@@ -4,8 +4,8 @@
     python -m tools.claims              run what has not been run yet
     python -m tools.claims --only 4 12  some of them; a lesson's name: what its page shows changed
 
-All sides of a claim get the same budget, and every side is run for several seeds. A run that was
-broken off goes on. What came out is written into docs/claims/, one JSON file per claim, and the
+All sides of a claim get the same budget, and every side is run for several seeds. An interrupted
+run resumes. What came out is written into docs/claims/, one JSON file per claim, and the
 pictures into docs/img/; `python -m tools.gallery` makes the tables of the pages from that. The
 claims themselves, and the commands, are in lessons.py.
 

@@ -101,7 +101,8 @@ def collect(results):
             ("losses.png", f"img/{name}_losses.png"),
             ("scores.json", f"scores/{name}.json"),
         ):
-            copy(run / source, target)
+            if (run / source).exists():
+                copy(run / source, target)
         utils.write_json(DOCS / "scores" / f"{name}_epochs.json", epoch_means(run))
         utils.write_json(DOCS / "scores" / f"{name}_run.json", how_made(run))
     for path in sorted((DOCS / "claims").glob("*.json")):
@@ -109,25 +110,48 @@ def collect(results):
             plot_claim(path.stem, DOCS / "img" / f"claim_{path.stem}_scores.png")
     others = set(HOLES) - {lesson.name for lesson in lessons.LESSONS}
     for run in others:
-        if (results / run / "scores.json").exists():
-            copy(results / run / "scores.json", f"scores/{run}.json")
-    if all((results / run / "generator.keras").exists() for run in HOLES):
+        scores = results / run / "scores.json"
+        if scores.exists():
+            reason = not_the_default_run(lesson_of(run), results / run, options_of(run))
+            if reason:
+                print(f"left out   {results / run}: {reason}")
+            else:
+                copy(scores, f"scores/{run}.json")
+    if all(
+        not not_the_default_run(lesson_of(run), results / run, options_of(run)) for run in HOLES
+    ):
         with utils.replacing(DOCS / "img" / "holes.png") as part:
             side_by_side(results).save(part, format="PNG")
 
 
-def not_the_default_run(lesson, run):
-    """Why a folder is not a run of this lesson with its default settings, or ""."""
+def not_the_default_run(lesson, run, options=()):
+    """Why a folder is not a finished run of this lesson's command with its options, or ""."""
     mark = runs.read_mark(run)
-    if mark is None or mark.get("format") != runs.FORMAT or mark["lesson"] != lesson.name:
-        return f"not a run of {lesson.name}.py as it is today"
-    defaults = json.loads(json.dumps(dataclasses.asdict(lesson.module.Settings())))
+    if (
+        not (run / "scores.json").exists()
+        or mark is None
+        or mark.get("format") != runs.FORMAT
+        or mark["lesson"] != lesson.name
+    ):
+        return f"not a finished run of {lesson.name}.py as it is today"
+    settings = utils.parse(lesson.module.Settings, "", list(options))
+    defaults = json.loads(json.dumps(dataclasses.asdict(settings)))
     changed = [
         name
         for name, value in mark["settings"].items()
         if name != "precision" and defaults.get(name) != value
     ]
     return f"other settings than the defaults: {', '.join(changed)}" if changed else ""
+
+
+def lesson_of(run):
+    """The lesson of a run of HOLES."""
+    return lessons.named(HOLES[run][0])
+
+
+def options_of(run):
+    """The options of a run of HOLES."""
+    return shlex.split(HOLES[run][1])
 
 
 def copy(source, target):
