@@ -220,8 +220,8 @@ def test_diversity_is_zero_for_one_answer_to_everything(data):
 
 
 def test_a_short_training_learns_to_translate():
-    """100 steps on 8 pictures each. Measured, seeds 0 to 2: of the worse direction 73%, 83%, 79% are
-    taken for the other kind; the diversity is at least 0.15, and the cycle's L1 at most 0.17.
+    """100 steps on 8 pictures each. Measured, seeds 0 to 2: in the worse direction 73%, 83%, 79%
+    are taken for the other kind; the diversity is at least 0.15, the cycle's L1 at most 0.17.
 
     Broken, seed 0: with the sign of the generators' loss turned around, with 0 as what they want to
     be taken for, with the discriminators' labels exchanged, with the generators' gradients going to

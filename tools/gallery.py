@@ -117,8 +117,9 @@ def collect(results):
                 print(f"left out   {results / run}: {reason}")
             else:
                 copy(scores, f"scores/{run}.json")
-    if all(
-        not not_the_default_run(lesson_of(run), results / run, options_of(run)) for run in HOLES
+    finished = all((results / run / "generator.keras").exists() for run in HOLES)
+    if finished and not any(
+        not_the_default_run(lesson_of(run), results / run, options_of(run)) for run in HOLES
     ):
         with utils.replacing(DOCS / "img" / "holes.png") as part:
             side_by_side(results).save(part, format="PNG")
