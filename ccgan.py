@@ -185,6 +185,7 @@ def main():
 def sample(settings):
     """--sample: give pictures from files a hole and complete them with the trained generator."""
     generator = runs.load_generator(settings.out)
+    settings = dataclasses.replace(settings, low_res=len(generator.inputs) == 3)
     settings.check_shape(generator.output_shape[1:])
     fit = runs.trained_data(settings)["fit"]
     images = pictures.read_all(settings.sample, generator.output_shape[1:], fit)
