@@ -54,7 +54,7 @@ def frame(rows, caption, columns=10, zoom=2, names=()):
         for label, images in sets.items()
     ]
     font = ImageFont.load_default(14)
-    left = 10 + min(90, max(int(font.getlength(label)) for label in sets))
+    left = 10 + min(130, max(int(font.getlength(label)) for label in sets))
     top, gap, block_gap = 24 + 18 * bool(len(names)), 4, 10
     height, width, channels = strips[0][1].shape
     # By a whole number if larger, so that all pixels stay squares of one size.
