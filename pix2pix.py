@@ -141,7 +141,7 @@ class Pix2Pix(keras.Model):
 
     def __init__(self, settings, data):
         super().__init__()
-        self.settings, self.fit, shape = settings, data.fit, data.picture_shape
+        self.settings, self.data_fit, shape = settings, data.fit, data.picture_shape
         self.generator = build_generator(settings, shape)
         self.discriminator = build_discriminator(settings, shape)
         self.average = gan_cnn.averaged(self.generator, build_generator, settings, shape)
@@ -158,7 +158,7 @@ class Pix2Pix(keras.Model):
         """One step of each network on (images, labels); returns {name: scalar of this batch}."""
         images, _ = batch
         masks = mnist_ds.training_masks(images, self.settings, self.random)
-        source, target = pairs_of(self.settings, self.fit, images, masks)
+        source, target = pairs_of(self.settings, self.data_fit, images, masks)
         figures = {}
 
         with tf.GradientTape() as g_tape:

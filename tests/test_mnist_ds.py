@@ -345,7 +345,7 @@ def test_random_stream_goes_on_after_a_checkpoint(tmp_path):
 def test_random_stream_gives_every_replica_numbers_of_its_own():
     """On two logical processors, which only a new process can have."""
     code = """
-import utils, keras, tensorflow as tf
+import utils, gan_cnn, keras, tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])

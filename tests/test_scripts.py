@@ -54,6 +54,7 @@ def test_every_network_has_the_optimizer_of_its_entry(lesson, small_data):
     model, _, _ = build(lesson, small_data)
     found = {name: v for name, v in vars(model).items() if name.endswith("_optimizer")}
     assert set(found) == set(lesson.moves)
+    assert all(map(callable, (model.fit, model.compile, model.save)))  # hidden by no attribute
     optimizers = list(found.values())
     assert len({id(optimizer) for optimizer in optimizers}) == len(lesson.moves)
     assert all(optimizer.built for optimizer in optimizers)  # an unbuilt one traces twice
