@@ -258,11 +258,13 @@ def delete(out, patterns=WRITTEN):
 
 def compare(run, mark, now):
     """Raise BadInput unless the run whose mark would be `now` is that of `mark`, or longer."""
-    mine, theirs = run.chosen, mark["settings"]
+    mine, theirs = now["settings"], mark["settings"]
+    longer = run.settings.epochs > (theirs.get("epochs") or 0)
     differences = [
         f"{name} {theirs.get(name)} there, {mine.get(name)} now"
         for name in sorted((mine.keys() | theirs.keys()) - set(NOT_COMPARED))
-        if theirs.get(name) != mine.get(name) and not (name == "epochs" and is_longer(run, theirs))
+        if theirs.get(name) != mine.get(name)
+        and not (name == "epochs" and longer and run.settings.may_grow)
     ]
     if mark["precision"] != run.precision:
         differences.append(f"precision {mark['precision']} there, {run.precision} now")
@@ -277,18 +279,12 @@ def compare(run, mark, now):
         return
     state = "a finished run" if (run.out / "scores.json").exists() else "an unfinished run"
     hint = ""
-    longer = run.settings.epochs > (theirs.get("epochs") or 0)
     if differences[0].startswith("epochs") and longer:
         hint = "; a rate falls over all epochs, so that more of them are another run"
     raise utils.BadInput(
         f"--out {run.out}: {state} with other settings is there ({'; '.join(differences)}{hint}); "
         "choose another --out, or delete that run with --fresh"
     )
-
-
-def is_longer(run, theirs):
-    """Is this run the one with those settings, going on for more epochs?"""
-    return run.settings.may_grow and run.settings.epochs > (theirs.get("epochs") or 0)
 
 
 def frame_paths(out):
