@@ -1,26 +1,31 @@
-"""CCGAN: a context-conditional GAN fills a hole in a picture so that nobody can tell.
+"""CCGAN: a context-conditional GAN fills a hole in a picture so that the filling looks real.
 
 The generator sees a digit with a square hole and fills the hole. The discriminator judges the
-completed picture: is it a real one, and which digit is it? To pass, the filling has to continue
-the strokes around it and make the whole a plausible digit; no pixel is ever compared with the
-original. Paper: Denton, Gross, Fergus, Semi-Supervised Learning with Context-Conditional
-Generative Adversarial Networks, https://arxiv.org/abs/1611.06430
+completed picture: is it real, and which digit is it? A good filling continues the strokes around
+it and completes a plausible digit. No loss compares the pixels with the original. Paper: Denton,
+Gross, Fergus, Semi-Supervised Learning with Context-Conditional Generative Adversarial Networks,
+https://arxiv.org/abs/1611.06430
 
 Deliberate differences from the paper:
- 1. MNIST and small networks instead of photographs and VGG: it has to run on a laptop.
- 2. The mask is an input beside the picture: a grey pixel may be visible, or hidden.
- 3. Every training picture has its label; the paper also learns from many unlabelled ones.
- 4. The generator is trained, too, to make its completions classifiable as their digit.
- 5. The hole is a square of random side and place; the paper's has one size.
+ 1. MNIST and small networks instead of photographs and VGG: the script has to run on a laptop.
+ 2. The mask is one more input: without the mask, a grey pixel could be visible or hidden.
+ 3. Every training picture has a label; the paper also uses many pictures without labels.
+ 4. The generator is also trained so that its completions are recognised as the right digit.
+ 5. The hole is a square of random size and place; in the paper it has one size.
  6. In the generator a dense layer sees the whole picture; the discriminator has no batch norm.
- 7. Noise on the pictures that the discriminator sees.
- 8. Pictures and scores come from a moving average of the generator's weights.
+ 7. The discriminator sees the pictures with noise.
+ 8. Both networks are updated at the same time. Each learns from the other as it was before the
+    step. This way, the discriminator judges each picture only once, which saves time. In the first
+    GAN paper (arXiv 1406.2661, algorithm 1) and in the other scripts they take turns: first the
+    discriminator is updated, then the generator learns from the updated discriminator.
+ 9. Dropout drops complete channels.
+10. Pictures and scores come from a moving average of the generator's weights.
 """
 
 import dataclasses
 from typing import Literal
 
-import utils  # first of all: it prepares TensorFlow
+import utils  # must be the first import: it prepares TensorFlow
 import keras
 import tensorflow as tf
 
@@ -37,20 +42,21 @@ import visual
 class Settings(mnist_ds.HoleSettings):
     out: str = "results/ccgan"
     """folder for everything that the run writes"""
-    epochs: int = 9
-    """stretches of training, with a picture after each"""
+    epochs: int = 10
+    """how many epochs to train; after each there is a picture"""
     steps_per_epoch: int = 300
-    """training steps in an epoch, a third of all digits; 0 = as many as there are whole batches"""
+    """training steps in an epoch (default: a third of all digits); 0 = all complete batches"""
     labels: bool = True
-    """tell the networks which digit a picture shows; without, only real or completed counts"""
+    """train with the digits' labels: the discriminator also recognises the digit; without them, it
+    only decides real or completed"""
     low_res: bool = False
-    """give the generator the original at a quarter of its size as a hint"""
+    """give the generator a hint: the original, reduced to a quarter of its side"""
     norm: Literal["batch", "instance", None] = "batch"
     """normalization in the generator"""
     g_learning_rate: float = 5e-4
-    """of the generator's Adam"""
+    """learning rate of the generator"""
     d_learning_rate: float = 5e-4
-    """of the discriminator's Adam"""
+    """learning rate of the discriminator"""
 
     def check_shape(self, image_shape):
         super().check_shape(image_shape)
@@ -59,7 +65,7 @@ class Settings(mnist_ds.HoleSettings):
 
 
 def load(settings):
-    """The data sets that this script trains on: one."""
+    """A list with the data set that this script trains on."""
     return [mnist_ds.load(settings.data, settings.size, settings.train_pictures)]
 
 
@@ -67,7 +73,7 @@ def build_generator(settings, image_shape):
     """[image, mask] or, with --low-res, [image, mask, low_res] -> the completed picture.
 
     Image (n, h, w, c) in [-1, 1], mask (n, h, w, 1) with 1 = visible, low_res (n, h/4, w/4, c).
-    Visible pixels come out as they went in; what the image holds where the mask is 0 is ignored.
+    Visible pixels do not change. Pixels of the image where the mask is 0 are ignored.
     """
     height, width, channels = image_shape
     image = keras.Input(image_shape, name="picture")
@@ -93,7 +99,10 @@ def build_discriminator(settings, image_shape, num_classes):
 
 
 def generator_inputs(settings, images, masks):
-    """What the generator is given of whole pictures: nothing of what the masks hide."""
+    """Complete pictures (n, h, w, c) and masks (n, h, w, 1) -> the inputs of the generator.
+
+    They contain nothing of the hidden pixels, except for the hint of --low-res.
+    """
     low_res = [tf.nn.avg_pool2d(images, 4, 4, "VALID")] if settings.low_res else []
     return [images * masks, masks, *low_res]
 
@@ -112,7 +121,7 @@ class CCGAN(keras.Model):
         self.real_loss = keras.losses.BinaryCrossentropy(from_logits=True)
         self.digit_loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         self.random = gan_cnn.RandomStream(utils.stream(settings.seed, "training"))
-        self.built = True  # every network is: Keras need not call the whole to find out
+        self.built = True  # all networks are built, so Keras need not call this model to build it
 
     @tf.function
     def train_step(self, batch):
@@ -124,25 +133,33 @@ class CCGAN(keras.Model):
             inputs = generator_inputs(self.settings, images, masks)
             completed = self.generator(inputs, training=True)
 
-            # The discriminator learns to tell real (1) from completed (0) and to read real digits.
-            # Not to read completed ones: it would learn to accept bad completions.
             with tf.GradientTape() as d_tape:
+                # The discriminator judges each picture once; both losses come from what it says.
                 real = self.discriminator(images, training=True)
-                fake = self.discriminator(tf.stop_gradient(completed), training=True)
+                fake = self.discriminator(completed, training=True)
+
+                # The discriminator learns to tell real (1) from completed (0), and to recognise
+                # real digits. It does not learn the digits of completed pictures. Otherwise it
+                # would learn to recognise digits in bad completions, too, and the generator would
+                # have no reason to improve them.
                 d_loss = self.real_loss(tf.ones_like(real["real"]), real["real"]) / 2
                 d_loss += self.real_loss(tf.zeros_like(fake["real"]), fake["real"]) / 2
                 if self.settings.labels:
                     d_loss += self.digit_loss(labels, real["digit"])
-            weights = self.discriminator.trainable_weights
-            self.d_optimizer.apply(d_tape.gradient(d_loss, weights), weights)
 
-            # The generator learns to have its completions taken for real, and for their digit.
-            verdict = self.discriminator(completed, training=True)
-            g_loss = self.real_loss(tf.ones_like(verdict["real"]), verdict["real"])
+            # The generator learns to make completions that look real and are recognised as the
+            # right digit.
+            g_loss = self.real_loss(tf.ones_like(fake["real"]), fake["real"])
             if self.settings.labels:
-                g_loss += self.digit_loss(labels, verdict["digit"])
-        weights = self.generator.trainable_weights
-        self.g_optimizer.apply(g_tape.gradient(g_loss, weights), weights)
+                g_loss += self.digit_loss(labels, fake["digit"])
+
+        # Both gradients first: each network learns from the other as it was before this step.
+        d_weights = self.discriminator.trainable_weights
+        g_weights = self.generator.trainable_weights
+        d_gradients = d_tape.gradient(d_loss, d_weights)
+        g_gradients = g_tape.gradient(g_loss, g_weights)
+        self.d_optimizer.apply(d_gradients, d_weights)
+        self.g_optimizer.apply(g_gradients, g_weights)
         gan_cnn.update_average(self.average, self.generator, self.g_optimizer.iterations)
 
         return {
@@ -154,7 +171,10 @@ class CCGAN(keras.Model):
 
 
 def complete(generator, settings, images, masks):
-    """Whole pictures and masks -> {"original", "holed", "completed"}: pictures, side by side."""
+    """Complete pictures (n, h, w, c) and masks -> {"original", "holed", "completed": pictures}.
+
+    "holed" are the inputs of the generator, with a grey hole; all are in [-1, 1].
+    """
     inputs = generator_inputs(settings, images, masks)
     completed = gan_cnn.predict(generator, inputs)
     return {"original": images, "holed": images * masks, "completed": completed}
@@ -168,7 +188,7 @@ def main():
     run = training.start(settings, data)
     gan = CCGAN(settings, data)
 
-    # Held-out digits and holes, the same in every run; in the frames some of each class.
+    # Held-out digits and holes, the same in every run; the frames show some of each class.
     images, masks = mnist_ds.held_out_holes(data, settings.hole)
     shown = mnist_ds.some_of_each_class(data.test.labels)
 
@@ -183,7 +203,7 @@ def main():
 
 
 def sample(settings):
-    """--sample: give pictures from files a hole and complete them with the trained generator."""
+    """--sample: cut a hole into pictures from files, and complete them with a trained generator."""
     generator = runs.load_generator(settings.out)
     settings = dataclasses.replace(settings, low_res=len(generator.inputs) == 3)
     settings.check_shape(generator.output_shape[1:])

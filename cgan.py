@@ -1,20 +1,23 @@
-"""CGAN: a conditional GAN draws the digit that it is asked for.
+"""CGAN: a conditional GAN draws the digit that you ask for.
 
-Both networks are given the label. The generator draws a digit of that class from noise; the
+Both networks get the label. The generator draws a digit of that class from noise. The
 discriminator decides whether a picture is a real one *of that class*: a perfect 3 with the label 5
-is a fake, so the generator has to listen. Paper: Mirza, Osindero, Conditional Generative
+is a fake, so the generator must use the label. Paper: Mirza, Osindero, Conditional Generative
 Adversarial Nets, https://arxiv.org/abs/1411.1784
 
 Deliberate differences from the paper:
- 1. The default networks are convolutional. `--network mlp` is fully connected as the paper's, in
-    its common later form: label embedding, batch norm and LeakyReLU, no maxout.
- 2. The convolutional discriminator compares its features of the picture with an embedding of the
-    label, by their inner product (projection, arXiv 1802.05637); the paper puts the label beside
-    the picture.
- 3. Adam at a constant rate instead of momentum SGD at a falling one.
+ 1. The default networks are convolutional. `--network mlp` is fully connected, like the paper's. It
+    has the form that is common today: label embedding, batch norm and LeakyReLU, no maxout.
+ 2. The convolutional discriminator computes the inner product of its features of the picture and
+    an embedding of the label (projection, arXiv 1802.05637). The paper concatenates hidden
+    layers of the picture and of the label; `--network cnn-concat` and `--network mlp` concatenate
+    the label with the picture itself.
+ 3. Adam with a constant learning rate and without momentum (beta_1 = 0), as in dcgan.py, not SGD
+    with momentum and a falling learning rate.
  4. 32 normally distributed random numbers, not 100 uniform ones.
- 5. Batches of 32, not 100; noise on the pictures that the convolutional discriminator sees; dropout
-    in the discriminator only, the paper has it in both networks.
+ 5. Batches of 32, not 100. The convolutional discriminator sees the pictures with noise. Dropout is
+    only in the discriminator; the paper has it in both networks. The convolutional discriminator
+    drops complete channels.
  6. Pictures and scores come from a moving average of the generator's weights.
 """
 
@@ -22,7 +25,7 @@ import dataclasses
 import math
 from typing import Literal
 
-import utils  # first of all: it prepares TensorFlow
+import utils  # must be the first import: it prepares TensorFlow
 import keras
 import numpy as np
 import tensorflow as tf
@@ -40,38 +43,39 @@ class Settings(utils.Settings):
     out: str = "results/cgan"
     """folder for everything that the run writes"""
     epochs: int = 13
-    """stretches of training, with a picture after each"""
+    """how many epochs to train; after each there is a picture"""
     steps_per_epoch: int = 500
-    """training steps in an epoch, a quarter of all digits; 0 = as many as there are batches"""
+    """training steps in an epoch (default: a quarter of all digits); 0 = all complete batches"""
     batch_size: int = 32
     """pictures in a batch"""
     sample: tuple[str, ...] | None = None
-    """labels to draw with the generator that an earlier run has trained, such as 3 1 4 1 5; takes
-    all other settings from that run"""
-    network: Literal["cnn", "mlp"] = "cnn"
-    """convolutional, or fully connected as in the paper"""
+    """labels of the pictures to make with the generator of an earlier run, such as 3 1 4 1 5;
+    nothing is trained, and all other settings come from that run"""
+    network: Literal["cnn", "cnn-concat", "mlp"] = "cnn"
+    """cnn: convolutional, with projection of the label; cnn-concat: convolutional, with the label
+    as one more channel; mlp: fully connected like the paper's, with the label next to the pixels"""
     latent_dim: int = 32
-    """how many random numbers a picture is drawn from"""
+    """how many random numbers make one picture"""
     g_learning_rate: float = 1e-3
-    """of the generator's Adam"""
+    """learning rate of the generator"""
     d_learning_rate: float = 5e-4
-    """of the discriminator's Adam"""
+    """learning rate of the discriminator"""
+    beta_1: float = 0.0
+    """momentum of both Adam optimizers: how much of the last direction a step keeps"""
 
     def check(self):
         super().check()
         utils.require(self.latent_dim >= 1, "--latent-dim", self.latent_dim, "1 or more")
+        utils.require(0 <= self.beta_1 < 1, "--beta-1", self.beta_1, "0 to less than 1")
 
     def check_shape(self, image_shape):
         super().check_shape(image_shape)
-        if self.network == "cnn":
-            gan_cnn.halvings(image_shape)
-        elif max(image_shape[:2]) > 64:  # dense layers grow with the number of pixels
-            size = f"{image_shape[0]}x{image_shape[1]}"
-            raise ValueError(f"pictures of {size}: expected at most 64x64")
+        fits = gan_cnn.small_enough if self.network == "mlp" else gan_cnn.halvings
+        fits(image_shape)
 
 
 def load(settings):
-    """The data sets that this script trains on: one."""
+    """A list with the data set that this script trains on."""
     return [mnist_ds.load(settings.data, settings.size, settings.train_pictures)]
 
 
@@ -79,37 +83,37 @@ def build_generator(settings, image_shape, num_classes):
     """[noise (n, latent_dim), one-hot label (n, num_classes)] -> pictures (n, h, w, c), [-1, 1]."""
     noise = keras.Input((settings.latent_dim,), name="noise")
     label = keras.Input((num_classes,), name="label")
-    if settings.network == "cnn":
+    if settings.network == "mlp":
+        # An embedding: a one-hot label picks its row of the weights.
+        embedding = keras.layers.Dense(num_classes, use_bias=False)(label)
+        x = keras.layers.Concatenate()([noise, embedding])
+        pictures = gan_cnn.mnist_uni_gen_mlp(x.shape[1], image_shape)(x)
+    else:
         x = keras.layers.Concatenate()([noise, label])
         pictures = gan_cnn.mnist_uni_gen_cnn(x.shape[1], image_shape)(x)
-    else:
-        # An embedding: a one-hot label picks its row of the weights, by which the noise is scaled.
-        x = noise * keras.layers.Dense(settings.latent_dim, use_bias=False)(label)
-        for units in (128, 256, 512, 1024):
-            x = keras.layers.Dense(units)(x)
-            x = keras.layers.LeakyReLU(0.2)(gan_cnn.normalization("batch")(x))
-        x = keras.layers.Dense(math.prod(image_shape), activation="tanh", dtype="float32")(x)
-        pictures = keras.layers.Reshape(image_shape)(x)
     return keras.Model([noise, label], pictures, name="generator")
 
 
 def build_discriminator(settings, image_shape, num_classes):
-    """[pictures (n, h, w, c), one-hot label (n, num_classes)] -> logits (n, 1): real ones?"""
-    image = keras.Input(image_shape, name="picture")
+    """[pictures (n, h, w, c), one-hot label (n, num_classes)] -> logits (n, 1): is it real?"""
+    x = image = keras.Input(image_shape, name="picture")
     label = keras.Input((num_classes,), name="label")
-    if settings.network == "cnn":
-        features = gan_cnn.mnist_uni_disc_cnn(image_shape)(image)
-        # How real the picture looks, plus how well it goes with what a picture of this class has.
-        embedding = keras.layers.Dense(features.shape[1], use_bias=False, dtype="float32")(label)
+    if settings.network == "mlp":
+        embedding = keras.layers.Dense(num_classes, use_bias=False)(label)
+        x = keras.layers.Concatenate()([keras.layers.Flatten()(image), embedding])
+        features = gan_cnn.mnist_uni_disc_mlp(x.shape[1], dropout=0.4)(x)
         real = keras.layers.Dense(1, dtype="float32")(features)
-        real += keras.layers.Dot(axes=1, dtype="float32")([features, embedding])
     else:
-        flat = keras.layers.Flatten()(image)
-        x = flat * keras.layers.Dense(flat.shape[1], use_bias=False)(label)
-        for dropout in (0.0, 0.4, 0.4):
-            x = keras.layers.LeakyReLU(0.2)(keras.layers.Dense(512)(x))
-            x = gan_cnn.Dropout(dropout)(x)
-        real = keras.layers.Dense(1, dtype="float32")(x)
+        if settings.network == "cnn-concat":
+            plane = keras.layers.Dense(math.prod(image_shape[:2]), use_bias=False)(label)
+            plane = keras.layers.Reshape((*image_shape[:2], 1))(plane)
+            x = keras.layers.Concatenate()([image, plane])
+        features = gan_cnn.mnist_uni_disc_cnn(x.shape[1:])(x)
+        real = keras.layers.Dense(1, dtype="float32")(features)
+        if settings.network == "cnn":
+            # How real the picture looks, plus how well it fits the class.
+            embedding = keras.layers.Dense(features.shape[1], use_bias=False, dtype="float32")
+            real += keras.layers.Dot(axes=1, dtype="float32")([features, embedding(label)])
     return keras.Model([image, label], real, name="discriminator")
 
 
@@ -123,11 +127,12 @@ class CGAN(keras.Model):
         self.generator = build_generator(settings, *sizes)
         self.discriminator = build_discriminator(settings, *sizes)
         self.average = gan_cnn.averaged(self.generator, build_generator, settings, *sizes)
-        self.g_optimizer = gan_cnn.adam(self.generator, settings.g_learning_rate)
-        self.d_optimizer = gan_cnn.adam(self.discriminator, settings.d_learning_rate)
+        g_rate, d_rate, beta_1 = settings.g_learning_rate, settings.d_learning_rate, settings.beta_1
+        self.g_optimizer = gan_cnn.adam(self.generator, g_rate, beta_1)
+        self.d_optimizer = gan_cnn.adam(self.discriminator, d_rate, beta_1)
         self.real_loss = keras.losses.BinaryCrossentropy(from_logits=True)
         self.random = gan_cnn.RandomStream(utils.stream(settings.seed, "training"))
-        self.built = True  # every network is: Keras need not call the whole to find out
+        self.built = True  # all networks are built, so Keras need not call this model to build it
 
     @tf.function
     def train_step(self, batch):
@@ -135,10 +140,11 @@ class CGAN(keras.Model):
         images, labels = batch
         labels = tf.one_hot(labels, self.num_classes)
         shape = (tf.shape(images)[0], self.settings.latent_dim)
+        # Both steps use the same noise. Algorithm 1 of the GAN paper draws new noise for G's step.
         noise = keras.random.normal(shape, dtype="float32", seed=self.random)
 
         with tf.GradientTape() as g_tape:
-            # The labels of the real pictures serve for the generated ones, too.
+            # The generated pictures get the labels of the real pictures.
             generated = self.generator([noise, labels], training=True)
 
             # The discriminator learns to tell real (1) from generated (0), each with its label.
@@ -150,7 +156,8 @@ class CGAN(keras.Model):
             weights = self.discriminator.trainable_weights
             self.d_optimizer.apply(d_tape.gradient(d_loss, weights), weights)
 
-            # The generator learns to have its pictures taken for real ones of their class.
+            # The generator learns to make pictures that the discriminator accepts as real pictures
+            # of their class.
             verdict = self.discriminator([generated, labels], training=True)
             g_loss = self.real_loss(tf.ones_like(verdict), verdict)
         weights = self.generator.trainable_weights
@@ -166,7 +173,10 @@ class CGAN(keras.Model):
 
 
 def draw(generator, labels, seed, in_a_row=1):
-    """Pictures of these labels (n,); so many in a row are drawn from the same noise."""
+    """Pictures (n, h, w, c) of these labels (n,), in [-1, 1].
+
+    Each group of `in_a_row` pictures uses the same noise.
+    """
     (_, latent_dim), (_, num_classes) = generator.input_shape
     noise = np.random.default_rng(seed).normal(size=(-(-len(labels) // in_a_row), latent_dim))
     noise = np.repeat(noise, in_a_row, axis=0)[: len(labels)]
@@ -181,7 +191,7 @@ def main():
     run = training.start(settings, data)
     gan = CGAN(settings, data)
 
-    # A column for each class, a row for each noise: the same ones in every frame.
+    # One column per class, one row per noise vector: the same in every frame.
     names = data.names[:10]
     shown = np.tile(np.arange(len(names)), 4)
 
@@ -192,7 +202,8 @@ def main():
         return visual.frame({"": rows()}, caption, columns=len(names), names=names)
 
     training.train(run, gan, picture)
-    asked = data.test.labels  # as often as each class is there: then only the drawing counts
+    # Each class as often as in the test set, so that only the quality of the pictures matters.
+    asked = data.test.labels
     drawn = draw(gan.average, asked, seed=1)
     found = scores.generation_scores(data, drawn, asked, settings.judge)
     columns = [names[label] for label in shown[:20]]

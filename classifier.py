@@ -1,11 +1,11 @@
 """A small digit classifier: the judge of every generator in this repository.
 
-It is trained on real digits only. It says which digit it recognizes in a picture, and the features
-by which it does so give the Frechet distance (scores.py).
+It is trained only on real digits. It recognises the digit in a picture. The features that it uses
+for this also give the Frechet distance (scores.py).
 
     python classifier.py                                train one, into results/classifier
-    python classifier.py --out data/classifier --fresh  the command that made the shipped one
-    python classifier.py --sample some_digit.png        read a digit
+    python classifier.py --out data/classifier --fresh  the command that trained the shipped one
+    python classifier.py --sample some_digit.png        recognise a digit
 
 Further reading: Network in Network (global average pooling), https://arxiv.org/abs/1312.4400.
 """
@@ -15,7 +15,7 @@ import json
 import pathlib
 import time
 
-import utils  # first of all: it prepares TensorFlow
+import utils  # must be the first import: it prepares TensorFlow
 import keras
 import numpy as np
 import tensorflow as tf
@@ -30,25 +30,25 @@ HERE = pathlib.Path(__file__).resolve().parent
 @dataclasses.dataclass
 class Settings(utils.Settings):
     out: str = "results/classifier"
-    """folder for NAME.keras and NAME.json, NAME being the data set's; scripts look for a judge in
-    data/classifier, which is shipped, and in results/classifier below where they are run"""
+    """folder for NAME.keras and NAME.json, where NAME is the data set; scripts look for a judge in
+    data/classifier (shipped), and in results/classifier of the folder where they are run"""
     epochs: int = 6
     """passes over the training data"""
     batch_size: int = 128
     """pictures in a batch"""
     learning_rate: float = 3e-3
-    """of Adam at the start; falls to 0 along a cosine"""
+    """learning rate of Adam at the start; it falls to 0 along a cosine"""
     sample: tuple[str, ...] | None = None
-    """picture files to read, with the classifier in --out, or else with that of the data set"""
+    """picture files to recognise, with the classifier in --out, or else with the data set's"""
 
 
 def build_classifier(image_shape, num_classes):
     """Pictures (n, height, width, channels) in [-1, 1] -> class logits (n, num_classes).
 
-    The output of the layer "features", (n, 64), is what the Frechet distance compares.
+    The Frechet distance compares the outputs of the layer "features", (n, 64).
     """
     x = inputs = keras.Input(image_shape)
-    # Shifted digits are still the same digits: the cheapest way to more training data.
+    # A shifted digit is still the same digit: a cheap way to get more training data.
     x = keras.layers.RandomTranslation(0.08, 0.08, fill_mode="nearest")(x)
     for filters, pool in ((16, False), (32, True), (64, False), (64, True), (64, False)):
         x = keras.layers.Conv2D(filters, 3, padding="same", use_bias=False)(x)
@@ -62,7 +62,7 @@ def build_classifier(image_shape, num_classes):
 
 
 class Judge:
-    """The trained classifier of a data set, and what it says of pictures in [-1, 1]."""
+    """The trained classifier of a data set, which judges pictures in [-1, 1]."""
 
     def __init__(self, model):
         self.model = model
@@ -72,7 +72,7 @@ class Judge:
     def __call__(self, images):
         """Pictures (n, height, width, channels) -> features (n, 64), predicted labels (n,).
 
-        Pictures of another size than those that it was trained on are brought to that first.
+        Pictures of a different size are first resized to the size of the training pictures.
         """
         size = self.model.input_shape[1:3]
         if images.shape[1:3] != size:
@@ -83,12 +83,11 @@ class Judge:
 
 
 def load_judge(data, path=""):
-    """The Judge of this mnist_ds.Data: `path`, or else the classifier that was trained for the same
-    pictures, whatever their file is called.
+    """The Judge of this mnist_ds.Data: `path`, or else the classifier for the same pictures.
 
-    Looked for among the shipped ones and in results/classifier, by what the .json beside it says of
-    the test pictures. None, and said, if there is none. Raises utils.BadInput for a file that is no
-    classifier of as many classes.
+    It looks in data/classifier and in results/classifier for a .json file with the same test
+    pictures. If there is none, it prints a message and returns None. Raises utils.BadInput if the
+    file `path` is not a classifier for these classes and channels.
     """
     folders = HERE / "data" / "classifier", pathlib.Path("results/classifier")
     known = [about for folder in folders for about in sorted(folder.glob("*.json"))]
@@ -110,14 +109,14 @@ def load_judge(data, path=""):
     fits = channels == data.image_shape[2] and classes >= data.num_classes
     expected = f"a classifier of {data.num_classes} classes and {data.image_shape[2]} channels"
     utils.require(fits or not path, "--judge", found, expected)
-    if not fits:  # found by itself: of the same pictures, made grey or coloured since
+    if not fits:  # trained on the same pictures before they were changed to grey or colour
         print(f"score      no judge: {found} does not fit; expected {expected}")
         return None
     return judge
 
 
 def fingerprint_in(about):
-    """Of which data the classifier is that this .json file describes; "none" if it does not say."""
+    """The fingerprint of a classifier's data, from its .json file; "none" if it does not say."""
     try:
         return json.loads(about.read_text()).get("fingerprint") or "none"
     except (OSError, ValueError, AttributeError):
@@ -156,7 +155,7 @@ def main():
 
     predicted = Judge(model)(mnist_ds.floats(data.test))[1]
     accuracy = float(np.mean(predicted == data.test.labels))
-    # Never beside another classifier than its own.
+    # The .json file must never stand next to a different classifier.
     path.with_suffix(".json").unlink(missing_ok=True)
     with utils.replacing(path) as part:  # a copy in float32, without Adam's averages
         gan_cnn.averaged(model, build_classifier, data.image_shape, data.num_classes).save(part)
@@ -171,7 +170,7 @@ def main():
 
 
 def sample(settings, data, path):
-    """--sample: say what a classifier reads in picture files: that of --out, or the data set's."""
+    """--sample: print the class of each file, by the classifier in --out or else the data set's."""
     given = "" if settings.out == Settings.out else path
     if given and not given.exists():
         raise utils.BadInput(

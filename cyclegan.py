@@ -1,21 +1,24 @@
-"""CycleGAN: two GANs turn pictures of one kind into another and back, without any pairs.
+"""CycleGAN: two GANs turn pictures of one class into another class and back, without any pairs.
 
-Nobody says which 9 belongs to a 6. One generator turns pictures of kind 1 into kind 2, another one
-back; two discriminators know real pictures of each kind. That alone would let a generator answer
-every 6 with the same good 9. So there is the cycle: there and back again, every picture has to
-come out as it went in, and that is only possible if the 9 keeps what made the 6 this very 6: its
-slant, its weight, its size. Paper: Zhu, Park, Isola, Efros, Unpaired Image-to-Image Translation
-using Cycle-Consistent Adversarial Networks, https://arxiv.org/abs/1703.10593
+Nobody says which 9 belongs to a 6. One generator turns pictures of class 1 into class 2, another
+generator turns them back. Two discriminators judge the pictures, one for each class. But then a
+generator could make the same good 9 for every 6. Therefore there is the cycle: a picture that is
+translated and translated back must be the same picture again. This is only possible if the 9 keeps
+what is special about this 6: its slant, stroke width and size. Paper: Zhu, Park, Isola, Efros,
+Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks,
+https://arxiv.org/abs/1703.10593
 
 Deliberate differences from the paper:
  1. At 28x28 the generators are small encoder-decoders, with a dense layer that sees the whole
-    picture, and the patches have 22x22 pixels. From 64 pixels up both networks follow the paper's:
-    residual blocks, and 70x70 patches.
+    picture, and the patches have 22x22 pixels. With 64 pixels or more the generators and the
+    discriminators are like the paper's: residual blocks, and 70x70 patches.
  2. Batches of 16, not of one picture; a learning rate of 0.0005, not 0.0002.
- 3. The discriminators have no instance norm, and their maps keep their size at the end.
- 4. Initial weights by Glorot's rule, not normal with a deviation of 0.02; no random crops and no
-    mirroring of the training pictures. At 28x28 LeakyReLU in the generators, too.
- 5. The buffer of past pictures begins full of the first batch.
+ 3. The discriminators have no instance norm, and their maps keep their size in the last
+    convolutions.
+ 4. Glorot initialization, the default of Keras, not normal with a standard deviation of 0.02; no
+    random crops and no mirroring of the training pictures. At 28x28 the generators also use
+    LeakyReLU.
+ 5. At the start, the buffer of past pictures is filled with the first batch.
  6. Pictures and scores come from a moving average of the generators' weights.
 """
 
@@ -23,7 +26,7 @@ import dataclasses
 import pathlib
 from typing import Annotated, ClassVar, Literal
 
-import utils  # first of all: it prepares TensorFlow
+import utils  # must be the first import: it prepares TensorFlow
 import keras
 import tensorflow as tf
 import tyro
@@ -39,37 +42,39 @@ import visual
 
 @dataclasses.dataclass
 class Settings(utils.Settings):
-    # The learning rates fall to 0 over all epochs, so that more of them are another run.
+    # The learning rates fall to 0 at the last epoch. So a run with more epochs is a different run.
     may_grow: ClassVar[bool] = False
 
     data: tuple[str, ...] = ("mnist",)
     """a data set with classes (see --data of the other scripts), or two folders of pictures"""
     from_: Annotated[str, tyro.conf.arg(name="from")] = "6"
-    """class of the pictures of kind 1"""
+    """class 1, by its name or number; not used with two folders"""
     to: str = "9"
-    """class of the pictures of kind 2"""
+    """class 2, in the same way"""
     out: str = "results/cyclegan"
     """folder for everything that the run writes"""
     epochs: int = 10
-    """stretches of training, with a picture after each"""
+    """how many epochs to train; after each there is a picture"""
     steps_per_epoch: int = 500
-    """training steps in an epoch; 0 = as many as there are whole batches"""
+    """training steps in an epoch; 0 = all complete batches"""
     batch_size: int = 16
-    """pictures of each kind in a batch"""
+    """pictures of each class in a batch"""
     cycle: bool = True
-    """the cycle loss; without, see what becomes of the diversity"""
+    """use the cycle loss; without it (--no-cycle), compare the scores named diversity"""
     cycle_weight: float = 10.0
-    """of the cycle loss in each direction against the discriminators', lambda in the paper"""
+    """weight of the cycle loss in each direction, lambda in the paper; the adversarial losses have
+    the weight 1"""
     identity_weight: float = 0.0
-    """of the identity loss, 5 in the paper for paintings: what is of kind 2 already should stay"""
+    """weight of the identity loss, 5 in the paper for paintings: a picture that already has class 2
+    should not change when it is translated to class 2, and likewise for class 1; 0 = none"""
     buffer_size: int = 50
-    """how many past pictures of each generator the discriminators are shown again; 0 = none"""
+    """number of past pictures of each generator that its discriminator sees again; 0 = no buffer"""
     norm: Literal["instance", "batch", None] = "instance"
     """normalization in the generators"""
     g_learning_rate: float = 5e-4
-    """of the generators' Adams; in the second half of the training it falls linearly to 0"""
+    """learning rate of the generators; in the second half of the training it falls linearly to 0"""
     d_learning_rate: float = 5e-4
-    """of the discriminators' Adams; falls as the generators' does"""
+    """learning rate of the discriminators; it falls in the same way"""
 
     def check(self):
         super().check()
@@ -87,7 +92,7 @@ class Settings(utils.Settings):
 
     @property
     def kinds(self):
-        """What kind 1 and kind 2 are called."""
+        """The names of class 1 and class 2; of two folders, a number and the folder's name."""
         if len(self.data) == 1:
             return [self.from_, self.to]
         folders = [pathlib.Path(path).resolve() for path in self.data]
@@ -95,7 +100,7 @@ class Settings(utils.Settings):
 
 
 def load(settings):
-    """The data sets that this script trains on: the pictures of kind 1, and those of kind 2."""
+    """A list of the two data sets: the pictures of class 1 and those of class 2."""
     sets = [mnist_ds.load(d, settings.size, settings.train_pictures) for d in settings.data]
     if len(sets) == 2:
         return mnist_ds.alike(*sets)
@@ -106,7 +111,7 @@ def load(settings):
 
 
 def build_generator(settings, image_shape):
-    """Pictures of one kind (n, h, w, c) -> of the other kind (n, h, w, c), in [-1, 1]."""
+    """Pictures of one class (n, h, w, c) -> of the other class (n, h, w, c), in [-1, 1]."""
     if min(image_shape[:2]) >= 64:
         return gan_cnn.resnet_img2img(image_shape, image_shape[-1], settings.norm)
     return gan_cnn.mnist_uni_img2img(image_shape, image_shape[-1], settings.norm)
@@ -159,18 +164,18 @@ class CycleGAN(keras.Model):
             for name in ("past1", "past2")
         )
         self.random = gan_cnn.RandomStream(utils.stream(settings.seed, "training"))
-        self.built = True  # every network is: Keras need not call the whole to find out
+        self.built = True  # all networks are built, so Keras need not call this model to build it
 
     def exchanged(self, past, fakes):
-        """The fakes, about half of them exchanged for past ones, whose places they take.
+        """The generated pictures, but about half of them replaced by older ones from the buffer.
 
-        A discriminator that sees only the newest fakes forgets what was wrong with earlier ones,
-        and the generator comes back to them (section 4 of the paper).
+        The new ones take their places in the buffer. A discriminator that sees only new pictures
+        forgets earlier mistakes. Then the generator makes them again (section 4 of the paper).
         """
         size, count = past.shape[0], tf.shape(fakes)[0]
         if size == 0:
             return fakes
-        first = self.g12_optimizer.iterations == 0  # nothing is past yet: begin with these
+        first = self.g12_optimizer.iterations == 0  # the buffer is empty: fill it with these
         stored = tf.where(first, tf.gather(fakes, tf.range(size) % count), past)
         places = tf.argsort(keras.random.uniform((size,), dtype="float32", seed=self.random))[
             :count
@@ -191,7 +196,8 @@ class CycleGAN(keras.Model):
             fake2 = self.g12(real1, training=True)
             fake1 = self.g21(real2, training=True)
 
-            # Each discriminator learns to give real pictures of its kind 1, and generated ones 0.
+            # Each discriminator should answer 1 for real pictures of its class, and 0 for generated
+            # pictures.
             shown1 = self.exchanged(self.past1, tf.stop_gradient(fake1))
             shown2 = self.exchanged(self.past2, tf.stop_gradient(fake2))
             with tf.GradientTape() as d_tape:
@@ -204,16 +210,16 @@ class CycleGAN(keras.Model):
             self.d1_optimizer.apply(gradients1, weights1)
             self.d2_optimizer.apply(gradients2, weights2)
 
-            # The generators learn to have their pictures taken for real ones of the other kind,
+            # First, the discriminators should accept the generators' pictures as real.
             verdicts = self.d1(fake1, training=True), self.d2(fake2, training=True)
             g_loss = sum(self.score_loss(tf.ones_like(score), score) for score in verdicts)
-            # to bring each picture back as it was,
+            # Second, both translations together should give the original.
             again1 = self.g21(fake2, training=True)
             again2 = self.g12(fake1, training=True)
             cycle_loss = self.pixel_loss(real1, again1) + self.pixel_loss(real2, again2)
             if self.settings.cycle:
                 g_loss += self.settings.cycle_weight * cycle_loss
-            # and, if wanted, to leave alone what is of the right kind already.
+            # Third (off by default), pictures that already have the right class should not change.
             if self.settings.identity_weight:
                 identity_loss = self.pixel_loss(real2, self.g12(real2, training=True))
                 identity_loss += self.pixel_loss(real1, self.g21(real1, training=True))
@@ -235,7 +241,7 @@ class CycleGAN(keras.Model):
 
 
 def there_and_back(there, back, images):
-    """Pictures -> translated by one generator, and brought back by the other."""
+    """Pictures -> (translated by the first generator, and then translated back by the second)."""
     translated = gan_cnn.predict(there, images)
     return translated, gan_cnn.predict(back, translated)
 
@@ -260,7 +266,7 @@ def main():
             "and back": again1,
             kind2: images2[:shown],
             f"{kind2} to {kind1}": fake1,
-            "and back ": again2,
+            "and back ": again2,  # the space makes it another key
         }
 
     training.train(run, gan, lambda caption: visual.frame(rows(), caption))

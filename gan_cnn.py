@@ -1,9 +1,9 @@
 """Networks and layers that several scripts share, with their optimizers and averages.
 
-Pictures are NHWC, float32, in [-1, 1]. Convolutions may run in bfloat16; what a network gives back
-is always float32, for tanh near +-1 and the logarithms of the losses need the digits.
+Pictures are NHWC, float32, in [-1, 1]. Convolutions may run in bfloat16; the output of a network
+is always float32, because tanh near +-1 and the logarithms in the losses need the precision.
 
-This module imports nothing else of the project: a saved generator can be loaded with it alone.
+This module imports no other module of the project: a saved generator can be loaded with it alone.
 """
 
 import math
@@ -14,33 +14,43 @@ import tensorflow as tf
 
 
 class RandomStream(keras.random.SeedGenerator):
-    """The `seed` of whatever is drawn at random in a training step.
+    """The `seed` of all random numbers in a training step.
 
-    As keras.random.SeedGenerator, whose numbers are fresh at every call, also inside a tf.function;
-    but under a tf.distribute strategy every replica has numbers of its own.
+    Like keras.random.SeedGenerator, it gives new numbers at every call, also inside a tf.function.
+    Under a tf.distribute strategy, it gives every replica different numbers.
     """
 
     def next(self, ordered=True):
         drawn = super().next(ordered)
         replica = tf.distribute.get_replica_context()
         number = replica.replica_id_in_sync_group if replica else 0
-        # Another seed for each replica; the first, or the only one, has the seed that was given.
+        # Each replica has a different seed; the first (or only) replica has the given seed.
         step = tf.cast(number, drawn.dtype) * 1_000_003
         return drawn + tf.stack([step, tf.zeros((), drawn.dtype)])
 
 
 def per_replica(layer):
-    """Give a layer of Keras's that draws at random other numbers on every replica.
+    """Make a random layer of Keras draw different numbers on every replica.
 
-    Its generator cannot be exchanged, for the layer was built, and locked, when it was made.
+    Its random generator cannot be replaced, because Keras locks the layer when it is created. So
+    the generator gets a different class.
     """
-    if hasattr(layer, "seed_generator"):  # not where nothing is drawn, at a rate of 0
+    if hasattr(layer, "seed_generator"):  # at a rate of 0 there is none
         layer.seed_generator.__class__ = RandomStream
 
 
 @keras.saving.register_keras_serializable("gan_cnn")
 class Dropout(keras.layers.Dropout):
-    """Keras's Dropout, with other random numbers on every replica."""
+    """Keras's Dropout, with different random numbers on every replica."""
+
+    def __init__(self, rate, **kwargs):
+        super().__init__(rate, **kwargs)
+        per_replica(self)
+
+
+@keras.saving.register_keras_serializable("gan_cnn")
+class SpatialDropout2D(keras.layers.SpatialDropout2D):
+    """Keras's SpatialDropout2D, with different random numbers on every replica."""
 
     def __init__(self, rate, **kwargs):
         super().__init__(rate, **kwargs)
@@ -49,7 +59,7 @@ class Dropout(keras.layers.Dropout):
 
 @keras.saving.register_keras_serializable("gan_cnn")
 class GaussianNoise(keras.layers.GaussianNoise):
-    """Keras's GaussianNoise, with other random numbers on every replica."""
+    """Keras's GaussianNoise, with different random numbers on every replica."""
 
     def __init__(self, stddev, **kwargs):
         super().__init__(stddev, **kwargs)
@@ -60,9 +70,10 @@ class GaussianNoise(keras.layers.GaussianNoise):
 class InstanceNormalization(keras.layers.GroupNormalization):
     """Normalizes every channel of every picture by its own mean and variance over the pixels.
 
-    The layer of the same name in the discontinued tensorflow-addons, with the same arguments and
-    defaults: (n, height, width, channels) -> the same. It is group normalization with as many
-    groups as channels. Source: Ulyanov et al., Instance Normalization, arXiv 1607.08022.
+    It replaces the layer of the same name in tensorflow-addons, which is discontinued, and has the
+    same arguments and defaults: (n, height, width, channels) -> the same. It is group normalization
+    with as many groups as channels. Source: Ulyanov et al., Instance Normalization, arXiv
+    1607.08022.
 
     Not for a dense (n, channels) input: each value would be its own mean, and the output all zeros.
     """
@@ -80,27 +91,28 @@ class InstanceNormalization(keras.layers.GroupNormalization):
 
     def get_config(self):
         config = super().get_config()
-        del config["groups"]  # always as many as there are channels
+        del config["groups"]  # always the number of channels
         return config
 
 
 def normalization(norm):
-    """A new layer for norm = "instance" or "batch"; None gives one that changes nothing."""
+    """A new layer for norm = "instance" or "batch"; for None, a layer that changes nothing."""
     if norm == "instance":
         return InstanceNormalization()
     if norm == "batch":
-        # The default momentum of 0.99 lags behind weights that change as fast as a GAN's.
+        # With the default momentum of 0.99 the averages are too slow: the weights of a GAN change
+        # quickly.
         return keras.layers.BatchNormalization(momentum=0.9)
     if norm is None:
         return keras.layers.Identity()
     raise ValueError(f'norm = {norm!r}: expected "instance", "batch" or None')
 
 
-MOST_FILTERS = 512  # of any layer, however large the pictures: as in the papers
+MOST_FILTERS = 512  # of any layer, for pictures of any size: as in the papers
 
 
 def divisible(image_shape, times):
-    """Raise ValueError unless both sides can be halved so many times."""
+    """Raise ValueError unless both sides can be halved this number of times, and are at least 8."""
     height, width, _ = image_shape
     if height % 2**times or width % 2**times or min(height, width) < 8:
         expected = f"sides divisible by {2**times}, of at least 8 pixels"
@@ -110,36 +122,37 @@ def divisible(image_shape, times):
 def img2img_halvings(image_shape):
     """How often mnist_uni_img2img halves a picture: twice, larger ones until 16 pixels are left.
 
-    Raises ValueError where a side would not be whole.
+    Raises ValueError where a side would not be an integer.
     """
     times = 2
-    while max(image_shape[:2]) >> times > 16:  # the dense middle would have too many weights
+    while max(image_shape[:2]) >> times > 16:  # else the dense layer has too many weights
         times += 1
     divisible(image_shape, times)
     return times
 
 
 def mnist_uni_img2img(image_shape, channels=1, norm="instance", name="img2img"):
-    """Picture to picture: strided convolutions down, a look at the whole, and up again.
+    """Picture to picture: convolutions, a dense layer over the whole picture, and back.
 
-    28x28 -> 14x14x64 -> 7x7x128 -> 256 -> 7x7x64 -> 14x14x64 -> 28x28 for MNIST; any height and
-    width divisible by 4 will do up to 64 pixels, by 8 up to 128, and so on. The 256 numbers in the
-    middle see every pixel: with the convolutions alone each pixel of the output would see 18x18
-    pixels of the input, and nothing would know what the picture as a whole shows.
+    Strided convolutions, a 1x1 convolution, two dense layers, transposed convolutions: 28x28 ->
+    14x14x64 -> 7x7x128 -> 7x7x32 -> 256 -> 7x7x64 -> 14x14x64 -> 28x28 for MNIST. Up to 64 pixels,
+    height and width must be divisible by 4; up to 128 by 8; and so on. The 256 numbers in the
+    middle depend on the whole picture. With convolutions alone, each output pixel would depend on
+    only 18x18 input pixels. No part of the network would know the whole picture.
 
     Args:
         image_shape: (height, width, channels) of the input.
-        channels: of the output, which lies in [-1, 1].
+        channels: number of channels of the output, whose values are in [-1, 1].
         norm: "instance", "batch" or None.
 
     Returns:
         A keras.Model, (n, height, width, channels) float32 -> the same.
     """
     times = img2img_halvings(image_shape)
-    height, width = image_shape[0] >> times, image_shape[1] >> times  # of the middle
+    height, width = image_shape[0] >> times, image_shape[1] >> times  # of the map in the middle
 
     def conv(layer, filters):
-        # No bias where a normalization behind it would undo it.
+        # No bias before a normalization, which would remove it.
         return layer(filters, 4, strides=2, padding="same", use_bias=norm is None)
 
     def activate(x):
@@ -148,7 +161,8 @@ def mnist_uni_img2img(image_shape, channels=1, norm="instance", name="img2img"):
     x = inputs = keras.Input(image_shape, name="picture")
     for i in range(times):
         x = activate(conv(keras.layers.Conv2D, min(64 * 2**i, MOST_FILTERS))(x))
-    x = keras.layers.LeakyReLU(0.2)(keras.layers.Conv2D(32, 1)(x))  # fewer weights in what follows
+    # Fewer weights in the next layer.
+    x = keras.layers.LeakyReLU(0.2)(keras.layers.Conv2D(32, 1)(x))
     x = keras.layers.Flatten()(x)
     x = keras.layers.LeakyReLU(0.2)(keras.layers.Dense(256, name="whole_picture")(x))
     x = keras.layers.Dense(height * width * 64, use_bias=norm is None)(x)
@@ -161,9 +175,9 @@ def mnist_uni_img2img(image_shape, channels=1, norm="instance", name="img2img"):
 
 
 def halvings(image_shape):
-    """How often a convolution may halve the picture: 28 -> 14 -> 7, 32 -> 16 -> 8 -> 4.
+    """How often convolutions halve a picture: 28 -> 14 -> 7, 32 -> 16 -> 8 -> 4.
 
-    Until no side has more than 7 pixels. Raises ValueError where a side would not be whole.
+    Until no side has more than 7 pixels. Raises ValueError where a side would not be an integer.
     """
     times = 1
     while max(image_shape[:2]) >> times > 7:
@@ -175,9 +189,9 @@ def halvings(image_shape):
 def mnist_uni_gen_cnn(inputs_dim, image_shape, norm="batch", name="gen_cnn"):
     """Numbers (n, inputs_dim) -> pictures (n, *image_shape) in [-1, 1], float32.
 
-    A dense layer to a small map, 7x7x128 for MNIST, and as many transposed convolutions as needed,
-    each to twice the side and half the filters. Larger pictures begin with more, at most 512.
-    Source: DCGAN, arXiv 1511.06434, figure 1.
+    A dense layer makes a small map, 7x7x128 for MNIST. Then transposed convolutions make the
+    picture: each doubles the side and halves the number of filters. Larger pictures begin with more
+    filters, at most 512. Source: DCGAN, arXiv 1511.06434, figure 1.
     """
     height, width, channels = image_shape
     times = halvings(image_shape)
@@ -186,41 +200,78 @@ def mnist_uni_gen_cnn(inputs_dim, image_shape, norm="batch", name="gen_cnn"):
     bias = norm is None
     x = keras.layers.Dense((height >> times) * (width >> times) * filters[0], use_bias=bias)(x)
     x = keras.layers.Reshape((height >> times, width >> times, filters[0]))(x)
-    # Batch norm everywhere but at the output, where it would fix each batch's mean and contrast.
+    # Batch norm in all layers except the output. There it would force the same mean and contrast on
+    # every batch.
     x = keras.layers.LeakyReLU(0.2)(normalization(norm)(x))
     for count in filters[1:]:
         x = keras.layers.Conv2DTranspose(count, 4, 2, padding="same", use_bias=bias)(x)
         x = keras.layers.LeakyReLU(0.2)(normalization(norm)(x))
-    # A kernel divisible by the stride: every pixel is painted by equally many inputs, so that no
-    # checkerboard shows.
+    # The kernel is divisible by the stride. So every output pixel gets the same number of inputs,
+    # and there is no checkerboard pattern.
     x = keras.layers.Conv2DTranspose(channels, 6, 2, padding="same")(x)
     outputs = keras.layers.Activation("tanh", dtype="float32")(x)
     return keras.Model(inputs, outputs, name=name)
 
 
 def mnist_uni_disc_cnn(image_shape, noise=0.05, dropout=0.3, name="disc_cnn"):
-    """What every discriminator of whole pictures begins with: (n, h, w, channels) -> (n, 128).
+    """The first part of every discriminator of complete pictures: (n, h, w, channels) -> (n, 128).
 
-    Strided convolutions down to 7x7x128 for MNIST, more of them for larger pictures, and a dense
-    layer. No normalization: batch statistics would tell real from generated batches by themselves.
+    Strided convolutions to 7x7x128 for MNIST, more of them for larger pictures, and a dense layer.
+    No normalization: the discriminator could distinguish real and generated batches by their
+    statistics alone.
 
     Args:
         image_shape: (height, width, channels).
-        noise: standard deviation of noise on the picture. It blurs the difference between exact
-            grey values and generated ones, the easiest giveaway.
-        dropout: share of the features that are dropped after each convolution in training, against
-            learning single training pictures by heart.
+        noise: standard deviation of noise on the picture. It hides small differences between the
+            grey values of real and generated pictures. Otherwise the discriminator would use only
+            these.
+        dropout: share of the channels that are set to 0 after each convolution in training, so that
+            the network does not memorise training pictures. Complete channels (arXiv 1411.4280),
+            because the network can guess a single dropped value from its neighbours. This also
+            needs fewer random numbers.
     """
     x = inputs = keras.Input(image_shape, name="picture")
     x = GaussianNoise(noise)(x)
     for i in range(halvings(image_shape)):
-        # Strides instead of pooling: the network learns for itself how to make the picture smaller.
+        # Strides instead of pooling: the network itself learns how to make the picture smaller.
         x = keras.layers.Conv2D(min(64 * 2**i, MOST_FILTERS), 4, strides=2, padding="same")(x)
-        # Leaky: where ReLU gives 0, no gradient would come through to the generator.
+        # LeakyReLU, because ReLU passes no gradient to the generator where it returns 0.
         x = keras.layers.LeakyReLU(0.2)(x)
-        x = Dropout(dropout)(x)
+        x = SpatialDropout2D(dropout)(x)
     x = keras.layers.Flatten()(x)
     x = keras.layers.LeakyReLU(0.2)(keras.layers.Dense(128)(x))
+    return keras.Model(inputs, x, name=name)
+
+
+def small_enough(image_shape):
+    """Raise ValueError if fully connected networks would have too many weights: over 64 pixels."""
+    height, width, _ = image_shape
+    if max(height, width) > 64:
+        raise ValueError(f"pictures of {height}x{width}: expected at most 64x64")
+
+
+def mnist_uni_gen_mlp(inputs_dim, image_shape, norm="batch", name="gen_mlp"):
+    """Numbers (n, inputs_dim) -> pictures (n, *image_shape) in [-1, 1], float32.
+
+    Fully connected: no layer knows which pixels are neighbours.
+    """
+    x = inputs = keras.Input((inputs_dim,), name="noise")
+    for units in (128, 256, 512, 1024):
+        x = keras.layers.Dense(units, use_bias=norm is None)(x)
+        x = keras.layers.LeakyReLU(0.2)(normalization(norm)(x))
+    x = keras.layers.Dense(math.prod(image_shape), activation="tanh", dtype="float32")(x)
+    return keras.Model(inputs, keras.layers.Reshape(image_shape)(x), name=name)
+
+
+def mnist_uni_disc_mlp(inputs_dim, dropout=0.4, name="disc_mlp"):
+    """Pixels as a vector, with further inputs such as a label: (n, inputs_dim) -> (n, 512).
+
+    Fully connected. dropout: share of the features that are set to 0 in training, after the second
+    layer and after the third.
+    """
+    x = inputs = keras.Input((inputs_dim,), name="pixels")
+    for rate in (0.0, dropout, dropout):
+        x = Dropout(rate)(keras.layers.LeakyReLU(0.2)(keras.layers.Dense(512)(x)))
     return keras.Model(inputs, x, name=name)
 
 
@@ -228,8 +279,9 @@ def patch_discriminator(image_shape, norm=None, full=False, name="patches"):
     """Pictures (n, h, w, channels) -> a map of logits or scores, one for each patch.
 
     The discriminator of pix2pix (arXiv 1611.07004, appendix 6.1.2): C64-C128-C256-C512 with 70x70
-    patches from 64 pixels up; for MNIST C64-C128, 7x7 decisions on patches of 22x22. The map's size
-    is whatever the pictures' gives; with `full` the last convolution covers all of it.
+    patches for 64 pixels or more; for MNIST C64-C128, 7x7 answers for patches of 22x22. The size of
+    the map (n, rows, columns, 1) depends on the size of the pictures. With `full`, the last
+    convolution covers the complete map: one answer (n, 1, 1, 1).
     """
     halved = (64, 128, 256) if min(image_shape[:2]) >= 64 else (64, 128)
     x = inputs = keras.Input(image_shape, name="picture")
@@ -247,13 +299,14 @@ def patch_discriminator(image_shape, norm=None, full=False, name="patches"):
 def resnet_img2img(image_shape, channels=3, norm="instance", name="resnet"):
     """Picture to picture for 64 pixels and more: the generator of CycleGAN.
 
-    c7s1-64, d128, d256, six residual blocks (nine from 256 pixels up), u128, u64, c7s1 in the
+    c7s1-64, d128, d256, six residual blocks (nine for 256 pixels or more), u128, u64, c7s1 in the
     notation of arXiv 1703.10593, appendix 7.2: instance normalization, ReLU, reflection padding.
-    (n, height, width, channels) in [-1, 1] -> the same; norm: "instance", "batch" or None. Sides
-    have to be divisible by 4: others raise ValueError, for they would come back larger.
+    (n, height, width, channels) in [-1, 1] -> the same; norm: "instance", "batch" or None. Both
+    sides must be divisible by 4; else ValueError, because the output would be larger than the
+    input.
     """
     divisible(image_shape, 2)
-    bias = norm is None  # where a normalization follows, it would undo a bias
+    bias = norm is None  # a normalization that follows would remove it
 
     def reflect(x, pixels):
         return keras.ops.pad(x, [(0, 0), (pixels, pixels), (pixels, pixels), (0, 0)], "reflect")
@@ -277,30 +330,51 @@ def resnet_img2img(image_shape, channels=3, norm="instance", name="resnet"):
 
 
 def draw_weights(network, stddev, seed):
-    """Draw all kernels of a network anew: normally distributed around 0. Biases stay 0."""
+    """Draw all kernels of a network again, normally distributed with mean 0. Biases stay 0."""
     numbers = keras.random.SeedGenerator(seed)
     for weight in network.trainable_weights:
         if len(weight.shape) > 1:
             weight.assign(keras.random.normal(weight.shape, stddev=stddev, seed=numbers))
 
 
-def adam(network, learning_rate, beta_1=0.5):
-    """An Adam of its own for one network.
+class Adam(keras.optimizers.Adam):
+    """Keras's Adam, but it updates a weight by one operation of TensorFlow, not by about twelve.
 
-    beta_1 = 0.5 as in DCGAN: with the default 0.9 two networks that train against each other swing
-    back and forth. Built at once, for an optimizer that makes its slots in the first step traces
-    that step twice.
+    The result is the same, except for rounding. The weights are read and written only once.
     """
-    optimizer = keras.optimizers.Adam(learning_rate, beta_1=beta_1)
+
+    def update_step(self, gradient, variable, learning_rate):
+        index, step = self._get_variable_index(variable), tf.cast(self.iterations + 1, tf.float32)
+        tf.raw_ops.ResourceApplyAdam(
+            var=variable.handle,
+            m=self._momentums[index].value.handle,
+            v=self._velocities[index].value.handle,
+            beta1_power=self.beta_1**step,
+            beta2_power=self.beta_2**step,
+            lr=tf.cast(learning_rate, tf.float32),
+            beta1=self.beta_1,
+            beta2=self.beta_2,
+            epsilon=self.epsilon,
+            grad=gradient,
+        )
+
+
+def adam(network, learning_rate, beta_1=0.5):
+    """An Adam optimizer for one network.
+
+    beta_1 = 0.5 as in DCGAN's paper: with the usual 0.9, the two networks oscillate. It is built
+    here, because TensorFlow traces the first step twice if the optimizer is built in that step.
+    """
+    optimizer = Adam(learning_rate, beta_1)
     optimizer.build(network.trainable_weights)
     return optimizer
 
 
 def averaged(network, build, *args):
-    """`build(*args)` once more, with the weights of `network`: where their average is kept.
+    """`build(*args)` again, with the weights of `network`: this copy will hold their average.
 
-    In float32 whatever the run's precision: what is saved then runs on every machine, also on those
-    that are slow or fail in bfloat16.
+    It is in float32 for every precision of the run. So a saved generator runs on every machine,
+    also where bfloat16 is slow or fails.
     """
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy("float32")
@@ -313,25 +387,29 @@ def averaged(network, build, *args):
 
 
 def update_average(average, network, step, decay=0.999):
-    """Move an exponential moving average of a network's weights one step on.
+    """Update the exponential moving average of a network's weights.
 
-    A generator's weights circle around good values; their average sits in the middle and gives
-    better pictures. Early on the average is kept short, (1 + step) / (10 + step), so that it does
-    not remember the untrained weights. Source: Yazici et al., arXiv 1806.04498.
+    The weights of a generator move around good values. Their average is nearer to these values and
+    gives better pictures. At the start the average covers only a few steps, by the factor
+    (1 + step) / (10 + step). So it does not contain the untrained weights. Source: Yazici et al.,
+    arXiv 1806.04498.
     """
     step = tf.cast(step, tf.float32)
     keep = tf.minimum(decay, (1 + step) / (10 + step))
     for mean, weight in zip(average.weights, network.weights, strict=True):
-        mean.assign_add((1 - keep) * (weight - mean))
+        # mean -= (1 - keep) * (mean - weight), in two operations, not three.
+        tf.raw_ops.ResourceApplyGradientDescent(
+            var=mean.value.handle, alpha=1 - keep, delta=mean - weight
+        )
 
 
 def predict(network, inputs):
-    """What a network makes of arrays of any length, in inference mode: a NumPy array.
+    """The output of a network for arrays of any length, in inference mode: a NumPy array.
 
-    Keras's own `predict` traces anew for every new length, and TensorFlow then warns of that.
+    Keras's own `predict` compiles again for every new length, and TensorFlow prints a warning then.
     """
     inputs = inputs if isinstance(inputs, list) else [inputs]
-    # Little memory, also where 16 numbers become a large picture.
+    # Small batches for large inputs or outputs, to save memory.
     largest = max(math.prod(tensor.shape[1:]) for tensor in (*network.inputs, *network.outputs))
     batch_size = max(1, min(500, 2**19 // largest))
     outputs = []

@@ -1,4 +1,4 @@
-"""Pictures, labels and random holes: everything that the scripts feed to their networks.
+"""Pictures, labels and random holes: the inputs of all networks.
 
 Pictures are kept as uint8 (n, height, width, channels) and become float32 in [-1, 1] only inside
 the `tf.data` pipeline. A mask has the shape (n, height, width, 1): 1 = visible, 0 = hidden.
@@ -12,7 +12,7 @@ import pathlib
 import re
 import zipfile
 
-import utils  # first of all: it prepares TensorFlow
+import utils  # must be the first import: it prepares TensorFlow
 import keras
 import numpy as np
 import tensorflow as tf
@@ -26,8 +26,8 @@ MOST_FLOATS = 2**28  # of all test pictures together: 1 GB
 class Arrays:
     """One part of a data set, in memory: pictures uint8 (n, h, w, c) and their labels (n,).
 
-    What a part has to offer: its length, `labels`, `image_shape`, `read`, `fetch` and `part`. The
-    scripts use nothing else, so that pictures need not be in memory.
+    A part must have a length, `labels`, `image_shape`, `read`, `fetch` and `part`. The scripts
+    use nothing else, so a part may also read its pictures from disk.
     """
 
     def __init__(self, images, labels):
@@ -42,31 +42,31 @@ class Arrays:
         return tuple(self.images.shape[1:])
 
     def read(self, index=slice(None)):
-        """The pictures of these indices, or all: a NumPy array, uint8 (n, h, w, c)."""
+        """The pictures with these indices, or all: a NumPy array, uint8 (n, h, w, c)."""
         return self.images[index]
 
     def fetch(self):
-        """A function of a tensor of indices that gives their pictures, for tf.data: a tensor."""
+        """Returns a function for tf.data: a tensor of indices -> their pictures as a tensor."""
         with tf.device("CPU"):
             images = tf.constant(self.images)
         return lambda index: tf.gather(images, index)
 
     def part(self, index):
-        """The pictures of these indices as a part of their own."""
+        """The pictures with these indices as a new part."""
         return Arrays(self.images[index], self.labels[index])
 
 
 @dataclasses.dataclass
 class Data:
-    """A labelled set of pictures, in a training and a test part (see Arrays)."""
+    """A set of pictures with labels, in a training part and a test part (see Arrays)."""
 
     name: str
     train: Arrays
     test: Arrays
-    class_names: tuple = ()  # where they have none, their numbers
-    fit: str = "pad"  # how files are brought to such pictures, see pictures.read_all
-    fingerprint: str = ""  # of what the test part holds, before it was resized
-    train_fingerprint: str = ""  # of what the training part holds
+    class_names: tuple = ()  # empty: the names are the numbers
+    fit: str = "pad"  # how files become such pictures, see pictures.read_all
+    fingerprint: str = ""  # of the test part, before it was resized
+    train_fingerprint: str = ""  # of the training part
 
     @property
     def image_shape(self):
@@ -75,7 +75,7 @@ class Data:
 
     @property
     def picture_shape(self):
-        """(height, width, channels) of one picture; of pairs, each image holds two."""
+        """(height, width, channels) of one picture; the image of a pair contains two pictures."""
         height, width, channels = self.image_shape
         return (height, width // 2, channels) if self.fit == "pair" else self.image_shape
 
@@ -97,7 +97,7 @@ class Data:
 
     @property
     def names(self):
-        """What the classes are called."""
+        """The names of the classes."""
         return list(self.class_names) or [str(label) for label in range(self.num_classes)]
 
     def only(self, class_name, option="--label"):
@@ -109,12 +109,13 @@ class Data:
         return dataclasses.replace(self, train=self.train.part(train), test=self.test.part(test))
 
     def first(self, count):
-        """The same with the first `count` training pictures only; 0 = with all."""
+        """The same data with only the first `count` training pictures; 0 = all."""
         return dataclasses.replace(self, train=self.train.part(slice(count or None)))
 
     def scorable(self):
-        """The same with so many test pictures at most, evenly chosen, that they fit into memory as
-        floats: all scripts score and show them at once.
+        """The same data with fewer test pictures, if all of them as floats do not fit into memory.
+
+        They are chosen at equal distances. All scripts score and show the test pictures together.
         """
         count, most = len(self.test), MOST_FLOATS // math.prod(self.image_shape)
         if count <= most:
@@ -123,13 +124,13 @@ class Data:
         return dataclasses.replace(self, test=self.test.part(index))
 
     def resized(self, size):
-        """The same as squares of `size` pixels, cut out of the middle, with antialiasing."""
+        """The same data as squares: cropped in the middle, resized to `size` with antialiasing."""
         parts = {name: squares(getattr(self, name), size) for name in ("train", "test")}
         return dataclasses.replace(self, name=f"{self.name}{size}", **parts)
 
 
 def label_of(class_name, names, option, what="classes"):
-    """The number of a class, by its name or, if none is called so, by its number."""
+    """The number of a class, by its name or else by its number, both as text; BadInput if none."""
     numbers = [str(label) for label in range(len(names))]
     expected = f"one of the {what}: {', '.join(names)[:300]}"
     if names != numbers:
@@ -139,7 +140,7 @@ def label_of(class_name, names, option, what="classes"):
 
 
 def squares(part, size):
-    """Pictures of a part -> Arrays of squares of `size` pixels, cut out of the middle."""
+    """Pictures of a part -> Arrays of squares: cropped in the middle, resized to `size` pixels."""
     height, width, channels = part.image_shape
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
@@ -176,14 +177,14 @@ def alike(*sets):
 def load(data="mnist", size=0, train_pictures=0, pairs=False):
     """Load pictures: "mnist" (shipped), a folder, an .npz file, or a tensorflow-datasets name.
 
-    An .npz file has the layout of Keras's own mnist.npz: `x_train`, `y_train`, `x_test`, `y_test`,
+    An .npz file has the same arrays as Keras's mnist.npz: `x_train`, `y_train`, `x_test`, `y_test`,
     pictures uint8 (n, height, width) or (n, height, width, channels). For a folder see
-    pictures.load_folder; with `pairs`, each of its files holds two pictures beside each other.
-    `size` is the side in pixels that the pictures are brought to, 0 = as they are (a folder: 64);
-    `train_pictures` how many are trained on, 0 = all.
-    Raises utils.BadInput if there is no such data, or it is malformed.
+    pictures.load_folder; with `pairs`, each of its files contains two pictures next to each other.
+    The pictures are resized to squares of `size` pixels, 0 = not resized (pictures of a folder:
+    64). Only the first `train_pictures` are used for training, 0 = all.
+    Raises utils.BadInput if there is no such data, or if it is malformed.
     """
-    # The shipped digits come first: a folder that happens to be called so is ./mnist.
+    # The shipped digits come first; to use a folder with this name, write ./mnist.
     if data == "mnist":
         loaded = load_npz(HERE / "data" / "mnist.npz", name="mnist")
     elif os.path.isdir(data):
@@ -192,7 +193,7 @@ def load(data="mnist", size=0, train_pictures=0, pairs=False):
             checked(pathlib.Path(data).resolve().name, *arrays, source=f"--data {data}"),
             class_names=tuple(names),
             fit="pair" if pairs else "crop",
-            fingerprint=fingerprint,  # by names and sizes; that of the training part by pictures
+            fingerprint=fingerprint,  # of names and sizes; for the training part, of the pictures
         )
     elif data.endswith(".npz") or os.sep in data or os.path.exists(data):
         loaded = load_npz(pathlib.Path(data))
@@ -220,15 +221,16 @@ def load_npz(path, name=None):
 
 
 def load_tfds(name):
-    """Load an image data set of tensorflow-datasets by its name, downloading it if need be.
+    """Load an image data set of tensorflow-datasets by its name; download it if necessary.
 
-    `TFDS_DATA_DIR` says where prepared data sets are kept.
+    The environment variable `TFDS_DATA_DIR` names the folder of the prepared data sets. Raises
+    utils.BadInput if the data set cannot be loaded.
     """
     try:
         import absl.logging
-        import tensorflow_datasets as tfds  # slow and heavy: only for those who ask for it
+        import tensorflow_datasets as tfds  # slow to import: only if it is needed
 
-        absl.logging.set_verbosity(absl.logging.ERROR)  # it warns of its own inner workings
+        absl.logging.set_verbosity(absl.logging.ERROR)  # it prints warnings about its own code
         known = tfds.list_builders(with_community_datasets=False)
         builder = tfds.builder(name) if re.split("[/:]", name)[0] in known else None
     except ImportError as error:
@@ -236,7 +238,7 @@ def load_tfds(name):
             f"--data {name}: no such file, and to load a data set by this name tensorflow-datasets "
             f"is needed ({error}); python -m pip install -r requirements.txt"
         ) from None
-    except Exception as error:  # of the name's version or configuration
+    except Exception as error:  # about the name's version or configuration
         reason = " ".join(str(error).split())[:200]
         raise utils.BadInput(f"--data {name}: {reason}; give the name alone") from None
     if builder is None:
@@ -263,7 +265,7 @@ def load_tfds(name):
 
 
 def check_download(builder, seconds=5):
-    """Fail at once when the first file of a data set cannot be reached; tfds takes minutes."""
+    """BadInput if the first file of a data set cannot be reached; tfds would take minutes."""
     import requests  # comes with tensorflow-datasets
 
     url = next(iter(builder.url_infos), None)
@@ -279,7 +281,7 @@ def check_download(builder, seconds=5):
 
 
 def checked(name, x_train, y_train, x_test, y_test, source):
-    """Return a Data of these arrays, or say what is wrong with them."""
+    """A Data of these arrays; raises BadInput, which says what is wrong with them."""
     images, labels = [x_train, x_test], [y_train, y_test]
     for x, y in zip(images, labels, strict=True):
         if (
@@ -303,14 +305,15 @@ def checked(name, x_train, y_train, x_test, y_test, source):
             f"{x_test.shape[1:]}; make them the same"
         )
     train, test = Arrays(x_train, y_train), Arrays(x_test, y_test)
-    # Drawn digits are padded and turned to light on dark; photographs, in colour, are cropped.
+    # Grey pictures, such as digits, are padded and made light on dark. Pictures in colour, such as
+    # photographs, are cropped.
     fit = "pad" if x_train.shape[3] == 1 else "crop"
     prints = fingerprint_of(x_test, y_test), fingerprint_of(x_train, y_train)
     return Data(name, train, test, fit=fit, fingerprint=prints[0], train_fingerprint=prints[1])
 
 
 def fingerprint_of(images, labels):
-    """A hash of pictures and labels, by which a judge is found for the data that it knows."""
+    """A hash of pictures and labels. It is used to find the judge of these data."""
     digest = hashlib.sha256(repr(images.shape).encode())
     digest.update(np.ascontiguousarray(images))
     digest.update(np.ascontiguousarray(labels, np.int32))
@@ -318,8 +321,9 @@ def fingerprint_of(images, labels):
 
 
 def some_of_each_class(labels, count=20):
-    """Indices of about `count` pictures, equally many of every class (of the first `count` ones):
-    the first picture of each class, then the second of each, and so on.
+    """Indices of about `count` pictures, the same number of each of the first `count` classes.
+
+    The first picture of each class, then the second of each, and so on.
     """
     classes = np.unique(labels)[:count]
     of_each = max(1, count // len(classes))
@@ -331,22 +335,22 @@ def some_of_each_class(labels, count=20):
 
 
 def normalize(images):
-    """uint8 [0, 255] -> float32 [-1, 1], the range of tanh, in which the generators answer."""
+    """uint8 [0, 255] -> float32 [-1, 1], the range of tanh and so of the generators' output."""
     return tf.cast(images, tf.float32) / 127.5 - 1.0
 
 
 def floats(part, index=slice(None)):
-    """The pictures of a part (see Arrays), all or those of these indices, in [-1, 1]: NumPy."""
+    """The pictures of a part (see Arrays), all or those with these indices, in [-1, 1]: NumPy."""
     return normalize(part.read(index)).numpy()
 
 
 def batches(part, batch_size, seed=0, epoch=0, fetch=None):
     """One epoch of a training part, as `(images, labels)`: float32 in [-1, 1] and int32.
 
-    Shuffled over the whole set, in an order that depends on (seed, epoch) alone: a resumed
-    run sees the same batches as one that never stopped. The last, smaller batch is left
-    out, for a second batch size would make every step function trace again. `fetch` is what
-    `part.fetch()` has given, if that is kept for several epochs.
+    The complete set is shuffled, in an order that depends only on (seed, epoch): a resumed run sees
+    the same batches as one that never stopped. The last, smaller batch is left out, because with a
+    second batch size TensorFlow would trace every step function again. `fetch` is the result of
+    `part.fetch()`, if it is kept for several epochs.
     """
     count, fetch = len(part), fetch or part.fetch()
     with tf.device("CPU"):
@@ -359,9 +363,9 @@ def batches(part, batch_size, seed=0, epoch=0, fetch=None):
 
 
 def epochs(settings, *data):
-    """The `batches` of these settings as a function of the epoch, as `training.train` wants them.
+    """The `batches` for these settings, as a function of the epoch: for `training.train`.
 
-    Of one set: (images, labels). Of several: a tuple of that, each set in an order of its own.
+    One data set gives (images, labels). Several give a tuple of these, each in a different order.
     """
 
     fetches = [part.train.fetch() for part in data]
@@ -383,21 +387,21 @@ def epochs(settings, *data):
 def random_masks(count, height, width, smallest, largest, seed):
     """Square holes, one per picture: float32 (count, height, width, 1), 1 = visible, 0 = hidden.
 
-    The side is uniform over smallest..largest inclusive, and every position at which the whole hole
-    lies inside the picture is equally likely, for the rows and the columns independently.
+    The side is uniform over smallest..largest (both included). Every position where the complete
+    hole is inside the picture is equally likely; rows and columns are independent.
 
     Args:
-        count, height, width: of the pictures; `count` may be a tensor.
+        count, height, width: number and size of the pictures; `count` may be a tensor.
         smallest, largest: sides of the hole in pixels, 1 <= smallest <= largest <= height, width.
-        seed: a `gan_cnn.RandomStream`, which makes fresh masks at every call (also inside a
-            `tf.function`), or an int, which makes the same ones again.
+        seed: a `gan_cnn.RandomStream`, which gives new masks at every call (also inside a
+            `tf.function`), or an int, which always gives the same masks.
     """
     draw = keras.random.uniform((count, 3), dtype="float32", seed=seed)
     return masks_at(draw, height, width, smallest, largest)
 
 
 def masks_at(draw, height, width, smallest, largest):
-    """The `random_masks` whose sides, rows and columns are picked by draw (n, 3), in [0, 1)."""
+    """Masks as in `random_masks`; draw (n, 3), in [0, 1), sets their sides, rows and columns."""
     side = smallest + tf.floor(draw[:, 0] * (largest - smallest + 1))
     top = tf.floor(draw[:, 1] * (height - side + 1))
     left = tf.floor(draw[:, 2] * (width - side + 1))
@@ -418,7 +422,7 @@ class HoleSettings(utils.Settings):
     hole: tuple[int, int] = (10, 16)
     """smallest and largest side of the square hole, in pixels"""
     fresh_holes: bool = True
-    """draw a new hole each time that a picture is seen; without, each picture keeps its hole"""
+    """make a new hole each time that a picture is used; without it, each picture keeps its hole"""
 
     def check(self):
         super().check()
@@ -437,7 +441,7 @@ def training_masks(images, settings, seed):
     """The masks of a batch of training pictures (n, height, width, channels) in [-1, 1]."""
     if settings.fresh_holes:
         return random_masks(tf.shape(images)[0], *images.shape[1:3], *settings.hole, seed)
-    # Three numbers that depend on nothing but the picture, by sums of its grey values.
+    # Three numbers that depend only on the picture: weighted sums of its grey values.
     greys = tf.reshape(tf.cast(tf.round((images + 1) * 127.5), tf.int32), (tf.shape(images)[0], -1))
     factors = np.random.default_rng(0).integers(1, 1009, (greys.shape[1], 3), dtype=np.int32)
     sums = tf.reduce_sum(greys[:, :, tf.newaxis] * factors, axis=1)
@@ -451,6 +455,6 @@ def holes_for(images, hole, seed):
 
 
 def held_out_holes(data, hole):
-    """Test pictures in [-1, 1] and their masks: by these all completions are shown and scored."""
+    """Test pictures in [-1, 1] and their masks; all completions are shown and scored with them."""
     images = floats(data.test)
     return images, holes_for(images, hole, seed=0)

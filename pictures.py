@@ -1,4 +1,4 @@
-"""Picture files of any kind, as arrays: single ones, whole folders, and aligned A|B pairs."""
+"""Picture files of any format, as arrays: single files, complete folders, and A|B pairs."""
 
 import hashlib
 import os
@@ -6,16 +6,16 @@ import pathlib
 import sys
 import warnings
 
-import utils  # first of all: it prepares TensorFlow
+import utils  # must be the first import: it prepares TensorFlow
 import numpy as np
 import tqdm
 from PIL import Image, ImageOps
 
-TOO_SMALL = 8  # pixels: what has a shorter side shows nothing that could be learned
-MOST_BYTES = 4 * 2**30  # of all pictures of a folder, as they are kept in memory
+TOO_SMALL = 8  # pixels: in smaller pictures there is nothing to learn
+MOST_BYTES = 4 * 2**30  # of all pictures of a folder, in memory
 GREY = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N", "F")
-WHITES = (2**8 - 1, 2**12 - 1, 2**14 - 1, 2**16 - 1)  # of the depths that cameras and files have
-# What Pillow raises for damaged files, by the format.
+WHITES = (2**8 - 1, 2**12 - 1, 2**14 - 1, 2**16 - 1)  # for the bit depths of cameras and files
+# What Pillow raises for damaged files; it depends on the format.
 UNREADABLE = (
     OSError,
     ValueError,
@@ -28,11 +28,11 @@ BITS_PER_SAMPLE, MAX_SAMPLE_VALUE = 258, 281  # tags of TIFF files
 
 
 def decoded(path, width=0, height=0):
-    """One picture file, turned as its camera says: a PIL image of 8 bits per channel.
+    """One picture file, rotated as its EXIF data say: a PIL image of 8 bits per channel.
 
-    With width and height, a JPEG file may come out at a fraction of its size, never smaller than
-    that: one of 100 megapixels then takes a few MB, and not hundreds. Raises utils.BadInput,
-    beginning with the path, for a file that is not a picture.
+    With width and height, a JPEG file may be read at a fraction of its size, but never smaller than
+    these: then a file of 100 megapixels needs a few MB, not hundreds. Raises utils.BadInput, whose
+    message begins with the path, for a file that is not a picture.
     """
     try:
         with warnings.catch_warnings(action="ignore"), Image.open(path) as file:
@@ -50,15 +50,15 @@ def decoded(path, width=0, height=0):
 
 
 def in_8_bits(picture, file):
-    """The picture of a file, its values scaled to 0..255 if they are of more bits, or floats."""
+    """The picture of a file, its values scaled to 0..255 if they have more bits or are floats."""
     tags = getattr(file, "tag_v2", {})  # TIFF files have them
     deep_colours = picture.mode == "RGB" and tags.get(BITS_PER_SAMPLE, (8,))[0] == 16
     if picture.mode[0] not in "IF" and not deep_colours:
         return picture
-    values = np.asarray(picture)  # convert() would cut them off at 255
+    values = np.asarray(picture)  # convert() would clip them at 255
     if deep_colours:
         values = values * np.uint16(257)  # Pillow keeps their upper 8 bits
-    # Row by row, for the picture may be huge. What is no number is black.
+    # Row by row, because the picture may be very large. NaN becomes black.
     largest = max(row[np.isfinite(row)].max(initial=0) for row in values)
     white = white_of(file, tags, largest)
     scaled = np.empty(values.shape, np.uint8)
@@ -68,12 +68,12 @@ def in_8_bits(picture, file):
 
 
 def white_of(file, tags, largest):
-    """The value that stands for white in a file whose largest value is this one.
+    """The value that means white in a file with this largest value.
 
-    It depends on nothing but the file. Where the file does not say how many bits of its 16 are
-    used, they are guessed from the largest value.
+    It depends only on the file. If the file does not say how many of its 16 bits are used, their
+    number is guessed from the largest value.
     """
-    if file.mode == "F" and largest < 2:  # [0, 1], and by resampling a little more
+    if file.mode == "F" and largest < 2:  # [0, 1]; resampling may give a little more
         return 1
     said = max(tags.get(MAX_SAMPLE_VALUE, (0,)))
     if said and said >= largest:
@@ -81,40 +81,40 @@ def white_of(file, tags, largest):
     if tags.get(BITS_PER_SAMPLE) == (12,):
         return 2**12 - 1
     if file.format in ("PNG", "PPM", "JPEG2000") and file.mode != "F" and largest > 255:
-        return 2**16 - 1  # in these formats all of the range is used, by definition
+        return 2**16 - 1  # these formats always use the complete range
     return next((white for white in WHITES if largest <= white), largest)
 
 
 def reduced(picture, width, height):
-    """A PIL image in RGBA; one much larger than (width, height) smaller, never below that."""
-    if picture.mode in ("P", "1"):  # reduce() would mix the numbers of colours
+    """A PIL image in RGBA; reduced if it is much larger than (width, height), but never below."""
+    if picture.mode in ("P", "1"):  # reduce() would average palette numbers
         picture = picture.convert("RGBA")
     factor = min(picture.width // (2 * width), picture.height // (2 * height))
     return (picture.reduce(factor) if factor > 1 else picture).convert("RGBA")
 
 
 def halves(picture):
-    """Left and right half of a PIL image; of an odd width, the column in the middle is in none."""
+    """Left and right half of a PIL image; with an odd width, the middle column is in neither."""
     width, height = picture.size
     half = width // 2
     return picture.crop((0, 0, half, height)), picture.crop((width - half, 0, width, height))
 
 
 def flat(picture, channels):
-    """A PIL image on white where it is transparent, grey (1 channel) or in colour (3)."""
+    """A PIL image in grey (1 channel) or in colour (3); transparent parts become white."""
     paper = Image.new("RGBA", picture.size, "white")
     return Image.alpha_composite(paper, picture).convert("L" if channels == 1 else "RGB")
 
 
 def cropped(picture, width, height):
-    """The largest part in the middle of a PIL image that has these proportions, resized."""
+    """The largest part in the middle of a PIL image with the proportions width:height, resized."""
     return ImageOps.fit(picture, (width, height), Image.Resampling.LANCZOS)
 
 
 def padded(picture, width, height):
-    """The whole PIL image on a ground of its border's colour, resized; ink becomes light.
+    """The complete PIL image, padded with the colour of its border, and resized.
 
-    Grey pictures of dark ink on light paper become light on dark, as MNIST's digits are.
+    Grey pictures that are dark on light become light on dark, like MNIST's digits.
     """
     pixels = np.asarray(picture)
     edge = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
@@ -127,15 +127,15 @@ def padded(picture, width, height):
 def read_all(paths, image_shape, fit="pad", half="left"):
     """Picture files of any size and mode -> float32 (n, *image_shape) in [-1, 1].
 
-    Transparency becomes white; resized with antialiasing. Raises utils.BadInput for a file that is
-    not a picture.
+    Transparent parts become white. The pictures are resized with antialiasing. Raises
+    utils.BadInput for a file that is not a picture.
 
     Args:
         paths: the files.
-        image_shape: (height, width, channels) of the result; of a pair, of one of its pictures.
+        image_shape: (height, width, channels) of the result; for a pair, of one of its pictures.
         fit: "pad" for drawn digits, see `padded`; "crop" for pictures as `load_folder` reads them;
-            "pair" for files of which some may hold two pictures beside each other. Those, twice as
-            wide as high to the pixel, are cut in halves first.
+            "pair" if some files may contain two pictures next to each other. Files that are twice
+            as wide as high (within one pixel) are cut in halves first.
         half: which picture of a pair to take, "left" or "right".
     """
     height, width, channels = image_shape
@@ -143,7 +143,7 @@ def read_all(paths, image_shape, fit="pad", half="left"):
     arrays = []
     for path in paths:
         if fit == "pair":
-            picture = decoded(path)  # not at a fraction, in which the halves would mix
+            picture = decoded(path)  # in full size: in a fraction the halves would mix
             if picture.width > 1 and abs(picture.width - 2 * picture.height) <= 1:
                 picture = halves(picture)[("left", "right").index(half)]
         else:
@@ -157,14 +157,14 @@ def read_all(paths, image_shape, fit="pad", half="left"):
 
 
 def scan(folder):
-    """What is in a folder of pictures, without decoding any: see `sorted_out`."""
+    """The files of a folder of pictures, without decoding them: see `sorted_out`."""
     return sorted_out(folder, picture_files(folder))
 
 
 def picture_files(folder):
-    """All files in a folder and its sub-folders whose names end as pictures' do, sorted.
+    """All files in a folder and its sub-folders with the file ending of a picture, sorted.
 
-    Not those, and nothing in folders, that programs leave behind: .thumbnails, __MACOSX and such.
+    Skips hidden files and folders, and __MACOSX.
     """
     known = {suffix for suffix, name in Image.registered_extensions().items() if name in Image.OPEN}
     files = []
@@ -172,29 +172,30 @@ def picture_files(folder):
         folders[:] = [name for name in folders if name[0] != "." and name != "__MACOSX"]
         paths = [pathlib.Path(parent, name) for name in names if name[0] != "."]
         files += [path for path in paths if path.suffix.lower() in known and path.is_file()]
-    # By the parts of the name: paths themselves are compared differently on Windows.
+    # By the parts of the path: Windows compares paths differently.
     return sorted(files, key=lambda path: path.relative_to(folder).parts)
 
 
 def sorted_out(folder, files):
     """Classes and parts of the picture files of a folder.
 
-    Where there is a folder `train` and one `test` or `val`, these are the two parts, and files
-    elsewhere are left out; the classes are the sub-folders of both. Otherwise the classes are the
+    If there is a folder `train` and a folder `test` or `val`, these are the two parts: other files
+    are left out, and the classes are the sub-folders of both. Otherwise the classes are the
     sub-folders, and `held_out` chooses the test part.
 
     Returns:
-        paths, labels, class_names, test: files, int32 numbers of their classes, names of these, and
-        for each file whether it is in the test part. If none is, all pictures serve for both parts.
+        paths, labels, class_names, test: files, int32 numbers of their classes, names of the
+        classes, and for each file whether it is in the test part. If no file is, all pictures are
+        used for both parts.
     """
     folders = [path.relative_to(folder).parts[:-1] for path in files]
     first = {names[0] for names in folders if names}
     parts = ("train", "test" if "test" in first else "val")
     divided = first.issuperset(parts)
-    if divided:  # the training part before the other, so that both are slices
+    if divided:  # the training part first, so that both parts are slices
         chosen = [i for part in parts for i, names in enumerate(folders) if names[:1] == (part,)]
         files, folders = [files[i] for i in chosen], [folders[i] for i in chosen]
-    depth = 1 if divided else 0  # where in the path the class stands
+    depth = 1 if divided else 0  # which part of the path is the class
     classes = ["/".join(names[depth : depth + 1]) for names in folders]
     class_names = sorted(set(classes))
     numbers = {name: i for i, name in enumerate(class_names)}
@@ -204,9 +205,10 @@ def sorted_out(folder, files):
 
 
 def held_out(labels):
-    """Which pictures to test with: of each class every tenth, of less than ten the last one.
+    """Chooses the test pictures: labels (n,) -> bool (n,), True for every tenth of each class.
 
-    A class of a single picture has none, for without that one it could not be learned.
+    Of a class with 2 to 9 pictures, it chooses the last one. A class with one picture has no test
+    picture, because it is needed for training.
     """
     counts = np.bincount(labels)
     order = np.argsort(labels, kind="stable")
@@ -218,7 +220,7 @@ def held_out(labels):
 
 
 def fingerprint(paths, folder):
-    """A hash of the names below the folder and the sizes of these files, as hexadecimal digits."""
+    """A hash of the names (in the folder) and the sizes of these files, as hexadecimal digits."""
     lines = [f"{path.relative_to(folder).as_posix()} {path.stat().st_size}\n" for path in paths]
     return hashlib.sha256("".join(sorted(lines)).encode(errors="surrogateescape")).hexdigest()
 
@@ -227,18 +229,17 @@ def load_folder(folder, size, pairs=False):
     """All pictures in a folder and its sub-folders, as arrays of one size.
 
     For classes and parts see `sorted_out`. Pictures are cropped to a square in the middle and
-    resized with antialiasing; they are grey if all files are, else in colour. Files that cannot be
-    read, or are smaller than 8 pixels, are left out and named on stdout: all is as if they were not
-    there.
+    resized with antialiasing. They are grey if all files are grey, else in colour. Files that
+    cannot be read, or that are smaller than 8 pixels, are named on stdout and are ignored.
 
     Args:
         folder: its path.
         size: the side of the square in pixels.
-        pairs: every file holds two pictures beside each other, left A and right B.
+        pairs: every file contains two pictures next to each other, left A and right B.
 
     Returns:
         x_train, y_train, x_test, y_test, class_names, fingerprint: pictures uint8
-        (n, size, size, channels), of pairs (n, size, 2 size, channels); int32 numbers of their
+        (n, size, size, channels), for pairs (n, size, 2 size, channels); int32 numbers of their
         classes; the classes' names; the `fingerprint` of the test part.
 
     Raises:
@@ -277,7 +278,7 @@ def load_folder(folder, size, pairs=False):
     if not test.any():
         return images, labels, images, labels, class_names, fingerprint(files, folder)
     x_test, train = images[test], np.flatnonzero(~test)
-    # The training pictures move together in their own array: a copy would take as much again.
+    # The training pictures are moved within their array: a copy would need the same memory again.
     for i, j in enumerate(train):
         if i != j:
             images[i] = images[j]
@@ -287,18 +288,18 @@ def load_folder(folder, size, pairs=False):
 
 
 def is_grey(path):
-    """Is it a picture without colours? Reads no more than the file's head."""
+    """Is it a picture without colours? Reads only the file's header."""
     try:
         with warnings.catch_warnings(action="ignore"), Image.open(path) as file:
             return file.mode in GREY
     except UNREADABLE:
-        return True  # not a picture: has no say
+        return True  # not a picture: it does not count
 
 
 def one_or_pair(path, size, channels, pair):
-    """One file as a uint8 array (size, size, channels), of a pair (size, 2 size, channels)."""
+    """One file as a uint8 array (size, size, channels), for a pair (size, 2 size, channels)."""
     if pair:
-        picture = decoded(path)  # not at a fraction, in which the halves would mix
+        picture = decoded(path)  # in full size: in a fraction the halves would mix
         sides = halves(picture)
     else:
         picture = decoded(path, 2 * size, 2 * size)

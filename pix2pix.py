@@ -1,29 +1,32 @@
-"""Pix2Pix: a conditional GAN turns one picture into another, taught by pairs.
+"""Pix2Pix: a conditional GAN turns one picture into another, trained with pairs.
 
-From many pairs of a source and its target picture, the generator learns to make the target out of
-the source. Compared pixel by pixel with the target alone, it would answer with the blurred mean of
-all that might be right; so a discriminator looks on, which sees source and picture together and
-judges for every patch whether it is real. Here the source is a digit with a hole (the same holes
-as in ccgan.py), or its outline; or the pairs come from a folder. Paper: Isola, Zhu, Zhou, Efros,
-Image-to-Image Translation with Conditional Adversarial Networks, https://arxiv.org/abs/1611.07004
+The data are pairs of a source and a target picture. The generator learns to make the target from
+the source. A pixel loss alone would give the blurred mean of all possible answers. Therefore there
+is a discriminator. It sees the source and the picture together, and judges for every patch whether
+it is real. Here the source is a digit with a hole (the same holes as in ccgan.py), or the outline
+of a digit; or the pairs come from a folder. Paper: Isola, Zhu, Zhou, Efros, Image-to-Image
+Translation with Conditional Adversarial Networks, https://arxiv.org/abs/1611.07004
 
 Deliberate differences from the paper:
  1. At 28x28 the networks are smaller: three levels down to a single pixel, not eight, and 22x22
-    patches. From 64 pixels up they follow the paper's, with the 70x70 patches of 256x256 pictures.
- 2. Batches of 32, not of one picture; learning rates of 0.001 and 0.0005, not 0.0002.
- 3. No batch norm at the bottleneck, which it would set to zero for a batch of one, nor in the
-    discriminator.
- 4. The map of decisions keeps its size in the last convolutions: 32x32 at 256x256, not 30x30.
- 5. Dropout, the only noise, is active in training only; the paper keeps it on for the results.
- 6. Initial weights by Glorot's rule, not normal with a deviation of 0.02; no random jitter and no
-    mirroring of the training pictures.
+    patches. With 64 pixels or more they are like the paper's, with the 70x70 patches that the paper
+    uses for 256x256 pictures.
+ 2. Batches of 32, not of 1 to 10 pictures; learning rates of 0.001 and 0.0005, not 0.0002.
+ 3. No batch norm at the bottleneck, because with a batch of one picture its output would be zero.
+    No batch norm in the discriminator.
+ 4. The discriminator's map of answers keeps its size in the last convolutions: 32x32 answers for
+    256x256 pictures, not 30x30.
+ 5. Dropout is the only noise. Here it is active only in training, and for the results batch norm
+    uses its moving averages. The paper makes its results with both as in training.
+ 6. Glorot initialization, the default of Keras, not normal with a standard deviation of 0.02; no
+    random jitter and no mirroring of the training pictures.
  7. Pictures and scores come from a moving average of the generator's weights.
 """
 
 import dataclasses
 from typing import Literal
 
-import utils  # first of all: it prepares TensorFlow
+import utils  # must be the first import: it prepares TensorFlow
 import keras
 import tensorflow as tf
 
@@ -41,29 +44,31 @@ class Settings(mnist_ds.HoleSettings):
     out: str = "results/pix2pix"
     """folder for everything that the run writes"""
     epochs: int = 11
-    """stretches of training, with a picture after each"""
+    """how many epochs to train; after each there is a picture"""
     steps_per_epoch: int = 500
-    """training steps in an epoch, a quarter of all digits; 0 = as many as there are batches"""
+    """training steps in an epoch (default: a quarter of all digits); 0 = all complete batches"""
     batch_size: int = 32
     """pictures in a batch"""
     task: Literal["holes", "edges"] = "holes"
-    """fill holes, or fill outlines; a folder as --data holds pairs of its own, A left, B right"""
+    """holes: fill a hole; edges: make a digit from its outline. Not used if --data is a folder: its
+    files are the pairs, A left, B right"""
     direction: Literal["AtoB", "BtoA"] = "AtoB"
-    """of a folder's pairs: make B of A, or A of B"""
+    """for a folder of pairs: from A to B, or from B to A"""
     skips: bool = True
-    """the U-Net's connections from each level on the way down to the same one on the way up"""
+    """the U-Net's skip connections, from each level of the encoder to the same level of the
+    decoder"""
     loss: Literal["l1", "l2"] = "l1"
-    """of the pixels: mean absolute or mean squared error"""
+    """pixel loss: l1 = mean absolute error, l2 = mean squared error"""
     weight: float = 100.0
-    """of the pixels' loss against the discriminator's, lambda in the paper"""
+    """weight of the pixel loss, lambda in the paper; the adversarial loss has the weight 1"""
     patch: Literal["patch", "full"] = "patch"
-    """judge every patch, or the picture as a whole"""
+    """patch: the discriminator judges every patch; full: it gives one answer for the picture"""
     gan: bool = True
-    """have a discriminator; without, only the pixels' loss counts"""
+    """train with a discriminator; without it, only the pixel loss is used"""
     g_learning_rate: float = 1e-3
-    """of the generator's Adam"""
+    """learning rate of the generator"""
     d_learning_rate: float = 5e-4
-    """of the discriminator's Adam"""
+    """learning rate of the discriminator"""
 
     def check(self):
         super().check()
@@ -78,7 +83,7 @@ class Settings(mnist_ds.HoleSettings):
 
 
 def load(settings):
-    """The data sets that this script trains on: one. In a folder every file is a pair."""
+    """A list with the data set that this script trains on. In a folder every file is a pair."""
     return [mnist_ds.load(settings.data, settings.size, settings.train_pictures, pairs=True)]
 
 
@@ -87,7 +92,8 @@ def build_generator(settings, image_shape):
     norm = gan_cnn.normalization
     x = source = keras.Input(image_shape, name="source")
     levels = []
-    # Down: half the side and twice the filters, until one pixel has seen the whole source.
+    # Encoder: half the side and twice the filters, until one pixel is left, which depends on the
+    # whole source. (The biases before batch norm have no effect.)
     while x.shape[1] > 1:
         levels.append(x)
         filters = min(64 * 2 ** (len(levels) - 1), 512)
@@ -95,8 +101,8 @@ def build_generator(settings, image_shape):
         x = keras.layers.Conv2D(filters, kernel, strides, padding)(x)
         inner = len(levels) > 1 and x.shape[1] > 1
         x = keras.layers.LeakyReLU(0.2)(norm("batch" if inner else None)(x))
-    # Up again the same way. Each level's own map is put beside what comes from below, so that
-    # detail need not fit through the one pixel.
+    # Decoder: the same steps back. The encoder's map of the same level is concatenated, so details
+    # need not pass through the one pixel.
     for depth in reversed(range(1, len(levels))):
         level = levels[depth]
         kernel, strides, padding = fit_to(level)
@@ -111,7 +117,10 @@ def build_generator(settings, image_shape):
 
 
 def fit_to(x):
-    """Kernel, strides and padding of the convolution that halves this map, an odd one to 1x1."""
+    """Kernel, strides and padding of the convolution that halves this map.
+
+    A map with an odd side becomes 1x1.
+    """
     return (4, 2, "same") if x.shape[1] % 2 == 0 else (x.shape[1], 1, "valid")
 
 
@@ -125,13 +134,13 @@ def build_discriminator(settings, image_shape):
 
 
 def pairs_of(settings, fit, images, masks):
-    """What the data hold -> source and target pictures, (n, h, w, c) in [-1, 1]."""
+    """Pictures (or pairs) of the data -> source and target pictures, (n, h, w, c) in [-1, 1]."""
     if fit == "pair":
         a, b = tf.split(images, 2, axis=2)
         return (a, b) if settings.direction == "AtoB" else (b, a)
     if settings.task == "holes":
         return images * masks, images
-    # An outline: what is dark, but has something bright beside it.
+    # An outline: dark pixels with a bright neighbour.
     bright = tf.cast(images > 0, tf.float32)
     return 2 * (tf.nn.max_pool2d(bright, 3, 1, "SAME") - bright) - 1, images
 
@@ -151,7 +160,7 @@ class Pix2Pix(keras.Model):
         losses = {"l1": keras.losses.MeanAbsoluteError, "l2": keras.losses.MeanSquaredError}
         self.pixel_loss = losses[settings.loss]()
         self.random = gan_cnn.RandomStream(utils.stream(settings.seed, "training"))
-        self.built = True  # every network is: Keras need not call the whole to find out
+        self.built = True  # all networks are built, so Keras need not call this model to build it
 
     @tf.function
     def train_step(self, batch):
@@ -177,7 +186,8 @@ class Pix2Pix(keras.Model):
                 weights = self.discriminator.trainable_weights
                 self.d_optimizer.apply(d_tape.gradient(d_loss, weights), weights)
 
-                # The generator learns to have every patch taken for real, and to hit the target.
+                # The generator learns to make patches that the discriminator accepts as real, and
+                # to come near the target.
                 verdict = self.discriminator([source, generated], training=True)
                 g_loss += self.real_loss(tf.ones_like(verdict), verdict)
                 figures = {
@@ -192,7 +202,7 @@ class Pix2Pix(keras.Model):
 
 
 def complete(generator, settings, images, masks):
-    """What ccgan.py's `complete` gives for its generator, to set both side by side."""
+    """The same as `complete` in ccgan.py, so that both can be compared."""
     completed = gan_cnn.predict(generator, images * masks)
     return {"original": images, "holed": images * masks, "completed": completed}
 
@@ -230,7 +240,7 @@ def sample(settings):
     generator = runs.load_generator(settings.out)
     settings.check_shape(generator.output_shape[1:])
     fit = runs.trained_data(settings)["fit"]
-    half = "left" if settings.direction == "AtoB" else "right"  # of a file that is a pair itself
+    half = "left" if settings.direction == "AtoB" else "right"  # if the file itself is a pair
     source = pictures.read_all(settings.sample, generator.input_shape[1:], fit, half)
     if fit != "pair":
         masks = mnist_ds.holes_for(source, settings.hole, settings.seed)

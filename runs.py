@@ -1,26 +1,27 @@
-"""A run's folder: what it holds, whether it can resume, and what later uses take from it.
+"""The folder of a run: what it contains, whether the run can resume, and how it is used later.
 
-`run.json` marks a folder as a run's, and says of which script, with which settings, precision, data
-and code.
+`run.json` says that a folder belongs to a run. It names the script, the settings, the precision,
+the data and the code. In this module, the content of `run.json` is called the mark of the run.
 """
 
 import ast
 import dataclasses
 import hashlib
 import json
+import math
 import pathlib
 import sys
 
-import utils  # first of all: it prepares TensorFlow
+import utils  # must be the first import: it prepares TensorFlow
 import keras
 
 HERE = pathlib.Path(__file__).resolve().parent
 PROGRAM, FORMAT = "mnist-gans", 2
 MARK = "run.json"
-# Settings that are not compared as they were given: the precision is compared as it was chosen, and
-# the data by what they hold.
+# Settings whose text is not compared: instead, the precision that was chosen is compared, and the
+# content of the data.
 NOT_COMPARED = ("data", "precision")
-# What --fresh deletes: all that a run writes into its folder, but for the mark, which is replaced.
+# What --fresh deletes: all that a run writes into its folder, except run.json, which is replaced.
 WRITTEN = (
     "frames/[0-9][0-9][0-9]*.png",
     "checkpoint/ckpt-*_temp/*",
@@ -31,29 +32,30 @@ WRITTEN = (
     "sampled.png",
     "sampled/[0-9][0-9][0-9][0-9]_*.png",
     "losses.png",
+    "progress.png",
     "history.csv",
     "scores.json",
     "generator*.keras",
     ".part-*",
     "frames/.part-*",
 )
-# What systems put into folders by themselves.
+# Files that the operating system creates.
 NOBODYS = (".DS_Store", "Thumbs.db", "desktop.ini")
-# What the results do not depend on: figures, the run's folder, and lists.
+# Modules that do not change the results.
 NO_PART_OF_THE_CODE = ("visual", "runs", "lessons")
 
 
 @dataclasses.dataclass
 class Run:
-    """A run that was started: its settings, its data sets, and the precision it computes in."""
+    """A run that was started: its settings, its data sets, and its precision."""
 
     settings: utils.Settings
     data: tuple
     precision: str
     history: list = dataclasses.field(default_factory=list)
-    """a row of figures for every training step"""
+    """one row of values for every training step, see training.train_epoch"""
     trained: bool = False
-    """has this process trained, or was the run finished before?"""
+    """True if this process has trained, False if the run was already finished"""
 
     @property
     def out(self):
@@ -61,15 +63,20 @@ class Run:
         return pathlib.Path(self.settings.out)
 
     @property
+    def frames(self):
+        """The paths of its frames, in order."""
+        return frame_paths(self.out)
+
+    @property
     def chosen(self):
-        """The settings, as JSON gives them back, without those of this one command."""
+        """The settings as JSON returns them, without those that belong to one command only."""
         chosen = dataclasses.asdict(self.settings)
         chosen = {k: v for k, v in chosen.items() if k not in ("out", "fresh", "sample", "judge")}
         return json.loads(json.dumps(chosen))
 
     @property
     def mark(self):
-        """What its run.json holds."""
+        """The content of its run.json."""
         return {
             "program": PROGRAM,
             "format": FORMAT,
@@ -104,10 +111,10 @@ def lesson_of(settings):
 
 
 def code_digest(script):
-    """A hash of a script, and of what it uses of the project's modules, directly or not.
+    """A hash of a script and of all that it uses from the project's modules, also indirectly.
 
-    Definitions that it does not reach do not count, nor do comments, docstrings and the layout.
-    Another version of Python may give another hash.
+    Definitions that the script does not use do not count; comments, docstrings and layout do not
+    count either. A different version of Python may give a different hash.
     """
     sources, pieces, waiting = {}, {}, [(pathlib.Path(script), None)]
     while waiting:
@@ -116,7 +123,7 @@ def code_digest(script):
             continue
         if path not in sources:
             sources[path] = Source(path)
-            whole = sources[path].imports.get("tensorflow_setup")  # used by being imported
+            whole = sources[path].imports.get("tensorflow_setup")  # its import alone has an effect
             waiting += [(whole, None)] if whole else []
         source = sources[path]
         nodes = source.definitions.get(name, []) if name else source.tree.body
@@ -132,7 +139,7 @@ def code_digest(script):
 
 
 class Source:
-    """A module's source: its syntax tree without docstrings, what it defines and imports."""
+    """The source of a module: its syntax tree without docstrings, its definitions and imports."""
 
     def __init__(self, path):
         self.tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -155,13 +162,13 @@ class Source:
 
 
 def is_text(statement):
-    """Is a statement nothing but a string?"""
+    """Is this statement only a string, such as a docstring?"""
     constant = getattr(statement, "value", None) if isinstance(statement, ast.Expr) else None
     return isinstance(constant, ast.Constant) and isinstance(constant.value, str)
 
 
 def read_mark(folder):
-    """What marks a folder as that of a run: the content of its run.json, or None."""
+    """The mark of the run in a folder: the content of run.json; None if there is no run."""
     try:
         mark = json.loads((pathlib.Path(folder) / MARK).read_text())
     except (OSError, ValueError):
@@ -171,9 +178,9 @@ def read_mark(folder):
 
 
 def checked_mark(settings):
-    """The mark of the run in the output folder, None in an empty one.
+    """The mark of the run in the output folder; None if the folder is empty.
 
-    Raises BadInput if the folder holds anything else than a run of this script.
+    Raises BadInput if the folder contains anything else than a run of this script.
     """
     out = pathlib.Path(settings.out)
     mark = read_mark(out)
@@ -198,7 +205,7 @@ def checked_mark(settings):
 
 
 def is_old(out):
-    """Is this the folder of a run of the version before run.json?"""
+    """Is this the folder of a run of an earlier version, which had no run.json?"""
     try:
         settings = json.loads((out / "settings.json").read_text())
     except (OSError, ValueError):
@@ -207,10 +214,11 @@ def is_old(out):
 
 
 def open_run(run):
-    """Make a run's folder ready, new or as an earlier, unfinished or shorter run of it left it.
+    """Prepare the folder of a run: a new one, or that of an earlier run that can resume.
 
-    Raises BadInput, and changes nothing, if the folder holds anything else. A run that was stopped
-    before its first checkpoint is begun anew: nothing would be lost.
+    An unfinished run can resume; a finished run can continue with more epochs. Raises BadInput, and
+    changes nothing, if the folder contains anything else. A run that stopped before its first
+    checkpoint starts again: nothing is lost.
     """
     out = utils.folder(run.settings.out)
     mark, now = checked_mark(run.settings), run.mark
@@ -227,24 +235,26 @@ def open_run(run):
                 "--out, or delete that run with --fresh"
             )
     if mark and (run.settings.fresh or not checkpoints(out)):
-        delete(out)  # first: a kill in between leaves the old mark over what is left of its run
+        # First: if the process is killed here, the old run.json is still there for the remaining
+        # files.
+        delete(out)
     utils.write_json(out / MARK, now)
     (out / "frames").mkdir(exist_ok=True)
 
 
 def checkpoints(out):
-    """The checkpoints of a run, without their endings, the newest last."""
+    """The paths of a run's checkpoints, without file endings, the newest last."""
     found = [path.with_suffix("") for path in out.glob("checkpoint/ckpt-*.index")]
     return sorted(found, key=epoch_of)
 
 
 def epoch_of(checkpoint):
-    """Of which epoch a checkpoint is, by its name."""
+    """The epoch of a checkpoint, from its name."""
     return int(checkpoint.name.rpartition("-")[2])
 
 
 def delete(out, patterns=WRITTEN):
-    """Delete from a folder what a run has written there, and nothing else."""
+    """Delete from a folder what a run has written there, and nothing else; BadInput on errors."""
     try:
         for pattern in patterns:
             for path in out.glob(pattern):
@@ -257,7 +267,7 @@ def delete(out, patterns=WRITTEN):
 
 
 def compare(run, mark, now):
-    """Raise BadInput unless the run whose mark would be `now` is that of `mark`, or longer."""
+    """Raise BadInput unless the marks `mark` and `now` are of one run; `now` may be longer."""
     mine, theirs = now["settings"], mark["settings"]
     longer = run.settings.epochs > (theirs.get("epochs") or 0)
     differences = [
@@ -280,7 +290,7 @@ def compare(run, mark, now):
     state = "a finished run" if (run.out / "scores.json").exists() else "an unfinished run"
     hint = ""
     if differences[0].startswith("epochs") and longer:
-        hint = "; a rate falls over all epochs, so that more of them are another run"
+        hint = "; its learning rates fall to 0 at the last epoch, so more epochs need a new run"
     raise utils.BadInput(
         f"--out {run.out}: {state} with other settings is there ({'; '.join(differences)}{hint}); "
         "choose another --out, or delete that run with --fresh"
@@ -288,12 +298,12 @@ def compare(run, mark, now):
 
 
 def frame_paths(out):
-    """The frames of a run, in order."""
+    """The paths of a run's frames, in order."""
     return sorted((out / "frames").glob("[0-9]*.png"), key=lambda path: int(path.stem))
 
 
 def read_scores(out):
-    """The scores of a finished run; {} of any other."""
+    """The scores of a run; {} if it is not finished."""
     try:
         return json.loads((pathlib.Path(out) / "scores.json").read_text())
     except (OSError, ValueError):
@@ -301,7 +311,7 @@ def read_scores(out):
 
 
 def peak_memory():
-    """{"peak_memory": how many GB this process has needed at most}; {} where no one can tell."""
+    """{"peak_memory": the largest memory of this process in GB}; {} where this is unknown."""
     try:
         import resource  # not on Windows
     except ImportError:
@@ -314,20 +324,30 @@ def peak_memory():
 
 
 def parse(settings_class, doc):
-    """The settings of a script from the command line, as utils.parse gives them.
+    """The settings of a script from the command line, see utils.parse.
 
-    With --sample, all that is not on the command line is as in the run whose generator is used.
+    With --sample, settings that are not on the command line come from the run whose generator is
+    used.
     """
     settings = utils.parse(settings_class, doc)
     if settings.sample is None:
+        check_rates(settings)
         return settings
     mark = trained(settings)
     theirs = {k: tuple(v) if isinstance(v, list) else v for k, v in mark["settings"].items()}
     try:
         default = settings_class(**theirs, out=settings.out)
-    except TypeError as error:  # a run of the script as it was before a setting was renamed
+    except TypeError as error:  # an older run: a setting was renamed since
         raise utils.BadInput(f"--out {settings.out}: {error}; train again with --fresh") from None
     return utils.parse(settings_class, doc, default=default)
+
+
+def check_rates(settings):
+    """Raise BadInput for a learning rate with which nothing can be trained."""
+    for field in dataclasses.fields(settings):
+        if field.name.endswith("learning_rate"):
+            option, rate = f"--{field.name.replace('_', '-')}", getattr(settings, field.name)
+            utils.require(0 <= rate < math.inf, option, rate, "0 or more")
 
 
 def trained(settings):
@@ -342,12 +362,12 @@ def trained(settings):
 
 
 def trained_data(settings):
-    """What the mark of the run in the output folder says of the data that it was trained on."""
+    """What the mark of the run in the output folder says about its training data."""
     return trained(settings)["data"][0]
 
 
 def load_generator(out, name="generator"):
-    """The generator that an earlier run saved in its folder, a keras.Model."""
+    """The generator that an earlier run saved in its folder, a keras.Model; BadInput on errors."""
     path = pathlib.Path(out) / f"{name}.keras"
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)

@@ -1,8 +1,8 @@
-"""What is scored: how good generated, completed and translated pictures are.
+"""The scores: how good generated, completed and translated pictures are.
 
-Pictures are (n, height, width, channels) in [-1, 1]. Beside each figure stands what gives it its
-meaning: the same figure for real pictures, `NAME_untouched`, and for pictures with the hole left
-as it is, `NAME_holed`. The judge is classifier.py's.
+Pictures are (n, height, width, channels) in [-1, 1]. Many scores have reference values: the same
+score for real pictures, `NAME_untouched`, and for pictures whose hole stays grey, `NAME_holed`. The
+judge is the classifier of classifier.py.
 """
 
 import numpy as np
@@ -10,17 +10,17 @@ import numpy as np
 import classifier
 import mnist_ds
 
-# A distance of 64 features: with fewer pictures than that the covariances have no full rank, and
-# the figure says more about the number of pictures than about them.
+# The distance compares 64 features. With fewer pictures, the covariance matrices do not have full
+# rank. Then the distance depends mostly on the number of pictures.
 FEWEST = 100
 
 
 def frechet_distance(a, b):
-    """Frechet distance between two sets of features, (n, d) and (m, d), taken as Gaussians.
+    """Frechet distance between two sets of features, (n, d) and (m, d), treated as Gaussians.
 
     |mean_a - mean_b|^2 + trace(cov_a + cov_b - 2 (cov_a cov_b)^(1/2)): Heusel et al., arXiv
-    1706.08500, section 2. 0 for equal sets; the fewer pictures, the larger it is for equal
-    distributions.
+    1706.08500, section 2. It is 0 for equal sets. For two sets from the same distribution it is
+    larger if there are fewer pictures.
     """
     a, b = a.astype(np.float64), b.astype(np.float64)
     cov_a, cov_b = np.cov(a, rowvar=False), np.cov(b, rowvar=False)
@@ -36,7 +36,7 @@ def frechet_distance(a, b):
 def frechet_scores(name, sets, reference):
     """{name + ending: Frechet distance} of sets of features {ending: (n, 64)} from a reference.
 
-    Sets of fewer than 100 pictures are left out, and said to be.
+    If a set has fewer than 100 pictures: {}, with a message.
     """
     fewest = min(map(len, [reference, *sets.values()]))
     if fewest < FEWEST:
@@ -46,9 +46,9 @@ def frechet_scores(name, sets, reference):
 
 
 def reference_of(data, judge, count):
-    """Features and labels of `count` real training pictures, drawn evenly from all of them.
+    """Features and labels of `count` real training pictures, chosen at random from all of them.
 
-    The first ones would be of one class where the data are sorted, as folders are.
+    If the data are sorted by class, as in folders, the first ones would all have one class.
     """
     index = np.random.default_rng(0).permutation(len(data.train))[:count]
     features, _ = judge(mnist_ds.floats(data.train, index))
@@ -56,7 +56,7 @@ def reference_of(data, judge, count):
 
 
 def completion_scores(data, masks, completed, judge=""):
-    """How good completed pictures are, with what gives the figures their meaning beside them.
+    """Scores of completed pictures, with their reference values.
 
     Args:
         data: a mnist_ds.Data, whose test pictures were completed.
@@ -67,9 +67,10 @@ def completion_scores(data, masks, completed, judge=""):
     Returns:
         hole_psnr: in dB, over all hidden pixels (peak = 2, the width of [-1, 1]); hole_sharpness:
         how sharp the fillings are, compared with what was hidden (see sharpness). If there is a
-        classifier for the data, also recognised: the share of completed pictures that it takes for
-        what they show, and frechet: their Frechet distance from real training pictures; both also
-        for the holed and for the untouched test pictures, the latter being the best possible.
+        classifier for the data, also recognised: the share of completed pictures that it recognises
+        correctly, and frechet: their Frechet distance from real training pictures. Both also for
+        the test pictures with a grey hole (*_holed) and for the real test pictures (*_untouched);
+        perfect completions would reach the value of the real ones.
     """
     images = mnist_ds.floats(data.test)
     hidden = np.broadcast_to(masks == 0, images.shape)
@@ -90,9 +91,9 @@ def completion_scores(data, masks, completed, judge=""):
 
 
 def pair_scores(target, generated):
-    """How near pictures (n, height, width, channels) in [-1, 1] are to what they should be.
+    """How near pictures (n, height, width, channels) in [-1, 1] are to their targets.
 
-    l1: the mean absolute difference; psnr: in dB, over all pixels; sharpness: see there.
+    l1: the mean absolute difference; psnr: in dB, over all pixels; sharpness: see `sharpness`.
     """
     return {
         "l1": float(np.mean(np.abs(generated - target))),
@@ -107,13 +108,13 @@ def psnr(target, generated):
 
 
 def sharpness(target, generated, where=np.True_):
-    """How much pixels differ from their neighbours, as a multiple of how much the target's do.
+    """The difference between neighbouring pixels, divided by the same difference in the target.
 
-    1 = edges as strong and as many as the target's; less = blurred, or strokes are missing.
+    1 = edges as strong and as many as in the target; below 1 = blurred, or strokes are missing.
 
     Args:
         target, generated: (n, height, width, channels) in [-1, 1].
-        where: (n, height, width, 1), True for the pixels that count; of two neighbours both must.
+        where: (n, height, width, 1), True for the pixels that count: both neighbours must count.
     """
     where = np.broadcast_to(where, target.shape)
     sums = {"target": 0.0, "generated": 0.0}
@@ -127,18 +128,18 @@ def sharpness(target, generated, where=np.True_):
 
 
 def translation_scores(data, translated, judge=""):
-    """How good pictures are that were translated into the one kind that `data` holds.
+    """Scores of pictures that were translated into the class of `data`, with reference values.
 
     Args:
-        data: a mnist_ds.Data with the real pictures of that kind.
+        data: a mnist_ds.Data with the real pictures of that class.
         translated: (n, height, width, channels) in [-1, 1].
         judge: see classifier.load_judge.
 
     Returns:
-        diversity: the mean absolute difference between two of them, taken at random; near 0 when
-        all inputs have become one output. If there is a classifier for the data, also taken: the
-        share that it takes for that kind, and frechet: their Frechet distance from the training
-        pictures of that kind. *_untouched is the same figure for the kind's real test pictures.
+        diversity: the mean absolute difference between two of them, chosen at random; near 0 if all
+        results are the same. If there is a classifier for the data, also taken: the share that it
+        recognises as that class, and frechet: their Frechet distance from the training pictures of
+        that class. *_untouched is the same score for the real test pictures of that class.
     """
     images = mnist_ds.floats(data.test)
     sets = {"": translated, "_untouched": images}
@@ -159,20 +160,21 @@ def translation_scores(data, translated, judge=""):
 
 
 def generation_scores(data, generated, labels=None, judge=""):
-    """How good generated pictures are, with what gives the figures their meaning beside them.
+    """Scores of generated pictures, with their reference values.
 
     Args:
         data: a mnist_ds.Data.
         generated: (n, height, width, channels) in [-1, 1], as many as there are test pictures.
-        labels: (n,) the classes that were asked for, if any were.
+        labels: (n,) the classes that were asked for; None if there were none.
         judge: see classifier.load_judge.
 
     Returns:
         {} without a classifier for the data; else frechet, the Frechet distance from real training
         pictures; smallest_share and largest_share of the classes among the pictures, and their
-        entropy in bits; with labels also conditional_accuracy, how often the classifier reads what
-        was asked for, and worst_class_frechet, the largest distance within a class. *_untouched is
-        the same figure for the real test pictures, the best possible.
+        entropy in bits; with labels also conditional_accuracy, the share of pictures in which the
+        classifier recognises the class that was asked for, and worst_class_frechet, the largest
+        distance within a class. *_untouched is the same score for the real test pictures; perfect
+        pictures would reach it.
     """
     judge = classifier.load_judge(data, judge)
     if judge is None:

@@ -1,7 +1,7 @@
-"""Prepares TensorFlow and Keras; to be imported before either of them.
+"""Prepares TensorFlow and Keras; must be imported before them.
 
-This is the one place where importing does something: it chooses Keras's backend, holds back what
-TensorFlow says when it starts, and turns off one of its optimizations.
+This is the only module whose import changes something: it chooses Keras's backend, hides the
+messages that TensorFlow prints when it starts, and turns off one of its optimizations.
 """
 
 import contextlib
@@ -15,11 +15,11 @@ DONE = b"\0done"
 
 @contextlib.contextmanager
 def holding_back():
-    """Hold back what native code writes to stderr within `with`, unless the process dies of it.
+    """Hide what native code writes to stderr within `with`, unless the process crashes there.
 
-    A small process of its own keeps the text, and shows it if it never hears that all went well:
-    an abort of TensorFlow (on a processor that it was not built for, say) is not swallowed. Where
-    processes cannot fork (Windows), nothing is held back.
+    A small extra process keeps the text. If TensorFlow crashes (for example on a processor that it
+    was not built for), this process prints it. So the reason for the crash is not lost. Where
+    processes cannot fork (Windows), nothing is hidden.
     """
     if not hasattr(os, "fork") or sys.stderr is None:
         yield
@@ -27,10 +27,10 @@ def holding_back():
     sys.stderr.flush()
     source, sink = os.pipe()
     stderr = os.dup(2)
-    with warnings.catch_warnings(action="ignore"):  # Python warns of forks beside threads
+    with warnings.catch_warnings(action="ignore"):  # Python warns of forks with threads
         keeper = os.fork()
     if not keeper:
-        try:  # only reads and writes, and never comes back from here
+        try:  # this child process only reads and writes, and ends here
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             os.close(sink)
             said = b""
@@ -58,6 +58,7 @@ os.environ["KERAS_BACKEND"] = "tensorflow"
 with holding_back():
     import tensorflow as tf
 
-# TensorFlow's graph remapper cannot take a LeakyReLU behind a biased convolution apart for its
-# gradient, reports that as an error at every start, and gains nothing here where it can.
+# TensorFlow's graph remapper fails on the gradient of a convolution with bias followed by
+# LeakyReLU, and prints an error at every start. Where it works, it brings no speed here. So it is
+# off.
 tf.config.optimizer.set_experimental_options({"remapping": False})

@@ -1,6 +1,6 @@
 """Starting, training and finishing a run: the same for every script.
 
-Nothing of any one model is in here: `train` drives whatever has a Keras `train_step`.
+Nothing here belongs to a single model: `train` works for every model with a Keras `train_step`.
 """
 
 import pathlib
@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 
-import utils  # first of all: it prepares TensorFlow
+import utils  # must be the first import: it prepares TensorFlow
 import keras
 import numpy as np
 import tensorflow as tf
@@ -22,15 +22,15 @@ import visual
 
 
 def start(settings, *data):
-    """Check the settings against the data, open the run's folder, seed everything, set the
-    precision, and say all that. Returns a runs.Run.
+    """Check the settings against the data, open the run's folder, set the seed and the precision,
+    and print all this. Returns a runs.Run.
 
-    Raises BadInput for what does not fit, before anything is written.
+    Raises BadInput if something does not fit, before anything is written.
     """
     for part in data:
         settings.check_data(part)
         if settings.judge:
-            classifier.load_judge(part, settings.judge)  # not only after the training
+            classifier.load_judge(part, settings.judge)  # an error now, not after the training
     policy, why = precision_of(settings)
     run = runs.Run(settings, data, policy)
     runs.open_run(run)
@@ -50,7 +50,7 @@ def start(settings, *data):
 
 
 def precision_of(settings):
-    """(the precision to compute in, why); a resumed run keeps its own."""
+    """(precision of the run, reason); a run that resumes keeps its precision."""
     mark = None if settings.fresh else runs.checked_mark(settings)
     if settings.precision == "auto" and mark and runs.checkpoints(pathlib.Path(settings.out)):
         return mark["precision"], "as this run began"
@@ -58,9 +58,9 @@ def precision_of(settings):
 
 
 class InterruptFlag:
-    """Within `with`, Ctrl-C only sets `.set`, so that no file is left half written.
+    """Within `with`, Ctrl-C only sets `.set`, so that every file is written completely.
 
-    A second Ctrl-C interrupts at once.
+    A second Ctrl-C interrupts immediately.
     """
 
     set = False
@@ -79,29 +79,31 @@ class InterruptFlag:
 
 
 def train(run, gan, picture, batches=None):
-    """Train a model, epoch by epoch, from where an earlier run of the same command was stopped.
+    """Train a model, epoch by epoch, from where an earlier run of the same command stopped.
 
-    After every epoch: the history, a checkpoint of all that the next epoch depends on, so that a
-    run that was killed resumes as if it had not been; then a frame, and the GIF of the frames so
-    far. The loop is written over `tf.distribute.get_strategy()`: under a strategy's scope every
-    replica takes its share of each batch. (The optimizers then sum the replicas' gradients; Adam's
-    steps do not depend on the scale of the gradient.)
+    After every epoch it writes the history and a checkpoint. The checkpoint contains everything
+    that the next epoch depends on, so that a run that was killed gives the same result after it
+    resumes. Then it writes a frame, and the GIF of the frames so far. The loop works with
+    `tf.distribute.get_strategy()`: in a strategy's scope every replica gets a part of each batch.
+    (The optimizers then add the replicas' gradients; Adam's steps do not depend on the scale of the
+    gradient.)
 
     Args:
-        run: what `start` gave back; its history is filled.
+        run: the result of `start`; its history is filled.
         gan: a keras.Model whose `train_step(batch)` returns {name: scalar}. All its state must be
-            in Keras variables, among them its gan_cnn.RandomStreams.
-        picture: caption -> PIL image of how the model does now on fixed inputs.
-        batches: epoch -> tf.data.Dataset of one epoch's batches, the same for the same epoch; those
-            of the run's data where None is given.
+            in Keras variables, also that of its gan_cnn.RandomStreams.
+        picture: caption -> PIL image of the model's current results for fixed inputs.
+        batches: epoch -> tf.data.Dataset of one epoch's batches, the same for the same epoch;
+            None = the batches of the run's data.
 
-    Raises BadInput for a run that is damaged, Diverged if a figure stops being a finite number,
-    SystemExit(130) after Ctrl-C.
+    Raises BadInput for a run that is damaged, Diverged if a loss (or another value of the step) is
+    no longer a finite number, SystemExit(130) after Ctrl-C.
     """
     settings, out = run.settings, run.out
     batches = batches or mnist_ds.epochs(settings, *run.data)
     strategy = tf.distribute.get_strategy()
-    # Checkpoints find weights and optimizers by themselves, but not the state of what is random.
+    # Checkpoints contain weights and optimizers automatically, but not the state of the random
+    # generators.
     random = [v.value for v in gan.variables if v.path.endswith("seed_generator_state")]
     checkpoint = tf.train.Checkpoint(gan=gan, random=random)
     done = 0
@@ -110,19 +112,19 @@ def train(run, gan, picture, batches=None):
         print(f"resuming   {done} of {settings.epochs} epochs are there; --fresh starts over")
     run.trained = done < settings.epochs
     if run.trained:
-        (out / "scores.json").unlink(missing_ok=True)  # of fewer epochs
+        (out / "scores.json").unlink(missing_ok=True)  # it belongs to fewer epochs
     for path in runs.frame_paths(out):
-        if int(path.stem) > done:  # of an epoch whose checkpoint was not finished
+        if int(path.stem) > done:  # its epoch has no complete checkpoint
             path.unlink()
 
     def show(epoch):
         path = out / "frames" / f"{epoch:03d}.png"
         try:
             with utils.replacing(path) as part:
-                picture(f"epoch {epoch}").save(part, format="PNG")
+                visual.save_frame(part, picture(f"epoch {epoch}"))
             with utils.replacing(out / "generating.gif") as part:
                 visual.save_gif(part, runs.frame_paths(out))
-        except (OSError, utils.BadInput) as error:  # on Windows, of a GIF that is being looked at
+        except (OSError, utils.BadInput) as error:  # on Windows, if the GIF is open in a program
             print(f"warning    no picture of epoch {epoch} ({error}); training continues")
         return path if path.exists() else ""
 
@@ -161,12 +163,12 @@ def train(run, gan, picture, batches=None):
 
 
 def train_epoch(step, dataset, epoch, history, interrupt):
-    """The steps of one epoch, under a progress bar; returns their rows for the history."""
+    """Run the steps of one epoch, with a progress bar; returns their rows for the history."""
     steps_before = history[-1]["step"] if history else 0
     seconds_before = history[-1]["seconds"] if history else 0.0
     rows = []
     began = time.perf_counter()
-    # disable=None: no bar where it could not be redrawn in place, as in a file or a pipe.
+    # disable=None: no progress bar if the output is not a terminal.
     hidden = None if sys.stderr else True
     bar = tqdm.tqdm(dataset, f"epoch {epoch}", unit="step", leave=False, disable=hidden)
     for batch in bar:
@@ -192,13 +194,13 @@ def train_epoch(step, dataset, epoch, history, interrupt):
 
 
 def summary(rows):
-    """The figures of the history's rows, averaged, as text."""
+    """The means of the values in these rows of the history, as text."""
     names = [name for name in rows[0] if name not in ("epoch", "step", "seconds")]
     return "  ".join(f"{name} {np.mean([row[name] for row in rows]):.3f}" for name in names)
 
 
 def save(checkpoint, out, epoch):
-    """Save the checkpoint of an epoch; when it is on the disk, older ones than the last two go."""
+    """Save the checkpoint of an epoch; when it is on the disk, delete all but the last two."""
     folder = out / "checkpoint"
     path = folder / f"ckpt-{epoch}"
     checkpoint.write(str(path))
@@ -210,7 +212,10 @@ def save(checkpoint, out, epoch):
 
 
 def restore(checkpoint, out):
-    """Restore the newest checkpoint that is whole; returns its epoch and the history up to it."""
+    """Restore the newest complete checkpoint; returns its epoch and the history up to it.
+
+    Raises BadInput if no checkpoint can be used.
+    """
     reasons = []
     for path in reversed(runs.checkpoints(out)):
         epoch = runs.epoch_of(path)
@@ -228,13 +233,13 @@ def restore(checkpoint, out):
 
 
 def finish(run, generators, scores, rows, names):
-    """Save the generators, figures and scores of a finished run, and say how it went.
+    """Save the generators, pictures and scores of a finished run, and print the scores.
 
     Args:
-        run: what `start` gave back, trained.
-        generators: {file's name without .keras: keras.Model}.
-        scores: {name: figure}.
-        rows, names: of the samples, as visual.save_figure takes them.
+        run: the result of `start`, after the training.
+        generators: {file name without .keras: keras.Model}.
+        scores: {name: value}.
+        rows, names: the samples and their names, see visual.save_figure.
     """
     out = run.out
     for name, generator in generators.items():
@@ -248,19 +253,18 @@ def finish(run, generators, scores, rows, names):
             **{name: memory[name] for name in ("peak_memory",) if name in memory},
         }
     utils.write_json(out / "scores.json", scores)
+    pictures = visual.of_a_run(run, rows, names)
     try:
-        with utils.replacing(out / "samples.png") as part:
-            visual.save_figure(part, rows, names)
-        if run.history:
-            with utils.replacing(out / "losses.png") as part:
-                visual.save_losses(part, run.history)
+        for name, save in pictures.items():
+            with utils.replacing(out / name) as part:
+                save(part)
     except (OSError, utils.BadInput) as error:
         print(f"warning    not all pictures are written ({error})")
     width = max(map(len, scores), default=0)
     for name, value in scores.items():
         print(f"score      {name:{width}} {value:.4g}")
     saved = [f"{name}.keras" for name in generators]
-    for name in ("generating.gif", "samples.png", "losses.png", "scores.json", *saved):
+    for name in ("generating.gif", *pictures, "scores.json", *saved):
         if (out / name).exists():
             print(f"written    {out / name}")
 
@@ -269,15 +273,15 @@ MOST_ON_A_SHEET = 100
 
 
 def save_samples(settings, rows, names, inputs=()):
-    """Write what --sample has made: {label: pictures}, one name for each picture of a row.
+    """Write the results of --sample: {label: pictures}, with one name for each picture of a row.
 
-    `sampled.png` is a labelled figure of the first 100; in `sampled/` every picture is a file of
-    its own, but for those of the rows that are `inputs`.
+    `sampled.png` shows the first 100 pictures with labels; `sampled/` has one file per picture,
+    except for the pictures of the rows that are `inputs`.
     """
     out = utils.folder(pathlib.Path(settings.out) / "sampled").parent
     names = [pathlib.Path(str(name)).name for name in names]
     stems = [re.sub(r"[^\w.-]+", "_", re.sub(r"\.\w{2,4}$", "", name)) for name in names]
-    runs.delete(out, ["sampled/[0-9][0-9][0-9][0-9]_*.png"])  # of another use
+    runs.delete(out, ["sampled/[0-9][0-9][0-9][0-9]_*.png"])  # from an earlier use
     results = {label: images for label, images in rows.items() if label not in inputs}
     for label, images in results.items():
         end = re.sub(r"[^\w.-]+", "_", f"_{label}") if len(results) > 1 else ""

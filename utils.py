@@ -1,6 +1,7 @@
-"""What is the same in every program here: arguments, seeds, precision, and files written whole.
+"""What all programs here share: arguments, seeds, precision, and the safe writing of files.
 
-Nothing of any one model is in here. A run's folder is in runs.py, the training loop in training.py.
+Nothing here belongs to a single model. The folder of a run is in runs.py, the training loop in
+training.py.
 """
 
 import contextlib
@@ -15,7 +16,7 @@ import sys
 import tempfile
 from typing import ClassVar, Literal
 
-import tensorflow_setup  # noqa: F401  first of all: before TensorFlow and Keras
+import tensorflow_setup  # noqa: F401  must come before TensorFlow and Keras
 import keras
 import numpy as np
 import tensorflow as tf
@@ -25,7 +26,7 @@ import tyro
 
 
 class BadInput(ValueError):
-    """Something that the user gave cannot be used; the message says what, why and the remedy."""
+    """An input of the user cannot be used. The message says what, why, and what to do."""
 
 
 class Diverged(RuntimeError):
@@ -34,40 +35,40 @@ class Diverged(RuntimeError):
 
 @dataclasses.dataclass
 class Settings:
-    """The settings of every script; each script adds its own. The comments are its --help."""
+    """The settings of every script; each script adds its own. The texts below are its --help."""
 
-    # Is a run with more epochs the same run, going on? Not where a rate falls over all epochs.
+    # Can a run resume with more epochs? Not if a learning rate depends on the number of epochs.
     may_grow: ClassVar[bool] = True
 
     data: str = "mnist"
-    """'mnist' (shipped), a folder of pictures, an .npz file laid out as data/mnist.npz, or the name
-    of an image data set of tensorflow-datasets (fashion_mnist, cifar10, ...)"""
+    """'mnist' (shipped), a folder of pictures, an .npz file with the same arrays as data/mnist.npz,
+    or the name of an image data set of tensorflow-datasets (fashion_mnist, cifar10, ...)"""
     size: int = 0
-    """side in pixels that the pictures are brought to; 0 = as they are, in a folder 64"""
+    """pictures are resized to this side in pixels; 0 = not resized (pictures of a folder: 64)"""
     train_pictures: int = 0
-    """train on only so many pictures, the first of the data (in a folder: of the first classes);
-    0 = on all"""
+    """use only the first N pictures for training (of a folder, those of the first classes);
+    0 = all"""
     out: str = "results"
     """folder for everything that the run writes"""
     epochs: int = 5
     """passes over the training data"""
     steps_per_epoch: int = 0
-    """training steps in an epoch; 0 = as many as there are whole batches"""
+    """training steps in an epoch; 0 = all complete batches"""
     batch_size: int = 64
     """pictures in a batch"""
     seed: int = 0
-    """of the weights, the order of the data and everything drawn at random"""
+    """seed of the initial weights, the order of the data and all random numbers"""
     precision: Literal["auto", "float32", "mixed_bfloat16"] = "auto"
-    """auto = the precision in which the run began; for a new run mixed_bfloat16 where the processor
-    is faster with it, else float32"""
+    """auto = the precision in which the run began; for a new run mixed_bfloat16 if the processor is
+    faster with it, else float32"""
     judge: str = ""
-    """the classifier that scores the results, a .keras file that classifier.py has made; '' = the
-    one that was trained for these data, if there is one"""
+    """the classifier that computes the scores, a .keras file from classifier.py; '' = the one that
+    was trained for these data, if it exists"""
     fresh: bool = False
-    """delete the run that is in the output folder and start over"""
+    """delete the run in the output folder and start again"""
     sample: tuple[str, ...] | None = None
-    """picture files on which to use what an earlier run has trained; trains nothing, and takes all
-    other settings from that run"""
+    """picture files for the generator of an earlier run; nothing is trained, and all other settings
+    come from that run"""
 
     def check(self):
         """Raise BadInput for values that no run can have. Scripts extend it."""
@@ -90,14 +91,14 @@ class Settings:
             self.check_shape(data.picture_shape)
         except BadInput:
             raise
-        except ValueError as error:  # of gan_cnn's networks, which know nothing of BadInput
+        except ValueError as error:  # from gan_cnn, which does not know BadInput
             raise BadInput(f"{error}; --size brings pictures to one such as 28, 32 or 64") from None
 
     def check_shape(self, image_shape):
         """Raise ValueError if pictures of (height, width, channels) do not fit the networks."""
 
     def steps_in_epoch(self, *data):
-        """How many training steps an epoch has on this data; the smallest set of several counts."""
+        """Number of training steps in an epoch; of several data sets, the smallest one counts."""
         return self.steps_per_epoch or min(len(d.train) for d in data) // self.batch_size
 
 
@@ -108,10 +109,11 @@ def require(true, option, value, expected):
 
 
 def parse(settings_class, doc, args=None, default=None):
-    """The settings from the command line (or from the list `args`); a script's are checked.
+    """The settings from the command line (or from the list `args`). Those of a script
+    are also checked.
 
-    What is not given is as in `default`, an instance of the class. Raises BadInput for anything
-    that cannot be taken; `--help` prints and exits with 0.
+    Settings that are not given come from `default`, an instance of the class. Raises BadInput for
+    arguments that cannot be used; `--help` prints the help and exits with 0.
     """
     said = io.StringIO()
     program = pathlib.Path(sys.argv[0])
@@ -126,7 +128,7 @@ def parse(settings_class, doc, args=None, default=None):
     except SystemExit as exit_:
         if exit_.code in (0, None):
             raise
-        # tyro draws a box of several lines; its first part says it all, and one line is enough.
+        # tyro prints a box of several lines. We keep its first part, as one line.
         lines = [line.strip("│ ") for line in said.getvalue().splitlines()[1:]]
         rule = next((i for i, line in enumerate(lines) if set(line) <= set("─╰╯")), len(lines))
         raise BadInput(f"{' '.join(lines[:rule])}; see python {program} --help") from None
@@ -157,8 +159,8 @@ def run(main):
 def stream(seed, use):
     """A seed for one use of the run's seed, such as "order 3": an int from 0 to 2**31 - 1.
 
-    Uses of the same number would otherwise give the same random numbers: the first training masks
-    would be the held-out ones.
+    Without this, two uses of one seed would give the same random numbers. For example, the first
+    training masks would be the test masks.
     """
     return int(np.random.SeedSequence([seed, *use.encode()]).generate_state(1)[0] >> 1)
 
@@ -167,14 +169,14 @@ def stream(seed, use):
 
 
 def device():
-    """What computes, as text."""
+    """The processor and the versions of TensorFlow and Keras, as text."""
     gpus = tf.config.list_physical_devices("GPU")
     what = f"1 of {len(gpus)} GPU" if gpus else f"CPU, {os.cpu_count()} cores"
     return f"{what}, {platform.machine()}; TensorFlow {tf.__version__}, Keras {keras.__version__}"
 
 
 def chosen_precision(precision):
-    """(the precision to compute in, why) for what --precision says."""
+    """(precision of the run, reason) for the value of --precision."""
     if precision != "auto":
         return precision, "chosen by --precision"
     pays, why = bfloat16_pays()
@@ -182,10 +184,10 @@ def chosen_precision(precision):
 
 
 def bfloat16_pays():
-    """(bool, why): is mixed_bfloat16 faster than float32 on this machine?
+    """(bool, reason): is mixed_bfloat16 faster than float32 on this machine?
 
-    On x86 only AMX makes it so: measured with AVX-512 alone it is 3 times slower, and with
-    AVX512-BF16 1.25 times.
+    On x86 it is faster only with AMX. We measured that it is 3 times slower with AVX-512 alone, and
+    1.25 times slower with AVX512-BF16.
     """
     gpus = tf.config.list_physical_devices("GPU")
     if gpus:
@@ -206,10 +208,11 @@ def bfloat16_pays():
 
 @contextlib.contextmanager
 def replacing(path):
-    """Write a file whole or not at all: yields a path beside it, moved over it at the end.
+    """Write a file completely or not at all.
 
-    What was written is on the disk before the move, so that a power cut leaves the old file or the
-    new one.
+    Yields a temporary path in the same folder, which replaces the file at the end. Its content is
+    on the disk before that. So after a power failure there is the old file or the new one. Raises
+    BadInput if the file cannot be replaced, because another program has it open.
     """
     path = pathlib.Path(path)
     part = path.with_name(f".part-{path.name}")
@@ -218,7 +221,7 @@ def replacing(path):
         sync(part)
         os.replace(part, path)
         sync(path.parent)
-    except PermissionError as error:  # on Windows: it is open elsewhere
+    except PermissionError as error:  # on Windows: another program has it open
         raise BadInput(
             f"{path}: cannot be written ({error.strerror}); close the program that has it open"
         ) from None
@@ -227,9 +230,9 @@ def replacing(path):
 
 
 def sync(path):
-    """Wait until a file is on the disk, or, of a folder, the names of its files."""
+    """Wait until a file is on the disk; for a folder, until the names of its files are."""
     if os.name == "nt" and os.path.isdir(path):
-        return  # Windows keeps the names by itself, and has no call for it
+        return  # Windows writes the names by itself, and has no call for it
     descriptor = os.open(path, os.O_RDWR if os.path.isfile(path) else os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -243,7 +246,7 @@ def write_json(path, content):
 
 
 def folder(path):
-    """Make this output folder and check that it can be written to."""
+    """Create this output folder and check that files can be written there; BadInput if not."""
     path = pathlib.Path(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -256,7 +259,7 @@ def folder(path):
 
 
 def write_csv(path, rows):
-    """Rows, dictionaries with the same keys, as a CSV file whose floats read back to the bit."""
+    """Write rows, dictionaries with the same keys, to a CSV file. Floats keep their exact value."""
     with replacing(path) as part, open(part, "w", newline="") as file:
         writer = csv.DictWriter(file, rows[0].keys() if rows else ())
         writer.writeheader()
@@ -264,7 +267,7 @@ def write_csv(path, rows):
 
 
 def read_csv(path):
-    """The rows of `write_csv`; numbers only."""
+    """Read the rows that `write_csv` has written; all values are numbers."""
     with open(path, newline="") as file:
         return [
             {k: int(v) if k in ("epoch", "step") else float(v) for k, v in row.items()}

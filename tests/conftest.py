@@ -84,6 +84,47 @@ def noise_data(*shape, count=4, classes=1):
     return mnist_ds.Data("noise", part, part)
 
 
+def learns_from_d_as_it_was(lesson, small_data):
+    """Does the generator move the same way in a step, however far its discriminator moves?"""
+    moved = []
+    for rate in (1e-4, 1e-4, 1e-1):
+        options = ["--batch-size", 4, "--d-learning-rate", rate]
+        model, settings, sets = build(lesson, small_data, *options)
+        generator = getattr(model, lesson.moves[next(iter(lesson.moves))][0])
+        model.train_step(batches_of(settings, sets, 1)[0])
+        moved.append(weights_of(generator))
+    again, further = (
+        all(np.array_equal(*pair) for pair in zip(moved[0], other, strict=True))
+        for other in moved[1:]
+    )
+    assert again, "the same step is not the same"
+    return further
+
+
+def losses_of_a_step(lesson, small_data, *options):
+    """The label and the value of each real_loss in a training step, in order; and its figures."""
+    model, settings, sets = build(lesson, small_data, "--batch-size", 4, *options)
+    labels, losses, loss = [], [], model.real_loss
+
+    def watched(wanted, said):
+        (label,) = np.unique(wanted)
+        labels.append(float(label))
+        losses.append(loss(wanted, said))
+        return losses[-1]
+
+    model.real_loss = watched
+    figures = model.train_step(batches_of(settings, sets, 1)[0])
+    return labels, [float(one) for one in losses], {k: float(v) for k, v in figures.items()}
+
+
+def layers_of(network, kind):
+    """All layers of a kind, also those of the networks within, in the order of the calls."""
+    found = []
+    for layer in network.layers:
+        found += layers_of(layer, kind) if isinstance(layer, keras.Model) else [layer]
+    return [layer for layer in found if isinstance(layer, kind)]
+
+
 def weights_of(network):
     """Copies of what gradients move: batch norm's averages, moved by looking, are not among it."""
     return [tf.identity(weight).numpy() for weight in network.trainable_weights]

@@ -1,6 +1,7 @@
 """The claims: verdicts follow from the figures, and the commands are ones that can be run."""
 
 import dataclasses
+import itertools
 import json
 import shlex
 
@@ -62,9 +63,9 @@ def test_spread_of_several_sides():
 
 @pytest.mark.parametrize("side", SIDES)
 def test_every_side_is_a_command_that_its_script_takes(side):
-    for smoke in (False, True):
+    for smoke, full in itertools.product((False, True), (False, True)):
         settings = claims.Settings(smoke=smoke)
-        _, *options = claims.arguments(side, settings)
+        _, *options = claims.arguments(side, settings, full)
         parsed = utils.parse(claims.lesson_of(side).module.Settings, "", options)
         assert parsed.steps_per_epoch > 0
         assert not smoke or parsed.epochs * parsed.steps_per_epoch == 2
@@ -76,7 +77,7 @@ def test_sides_of_a_claim_have_the_same_budget():
     for claim in CLAIMS.values():
         budgets = {}
         for side in claim.sides:
-            script, *options = claims.arguments(side, claims.Settings())
+            script, *options = claims.arguments(side, claims.Settings(), claim.full)
             parsed = utils.parse(claims.lesson_of(side).module.Settings, "", options)
             budgets.setdefault(script, set()).add((parsed.epochs, parsed.steps_per_epoch))
         assert claim.over_time or all(len(of_script) == 1 for of_script in budgets.values())
@@ -102,7 +103,7 @@ def test_what_came_out(path):
     sides = [side for side in claim.sides if "COLOUR" not in side or side in found["scores"]]
     assert list(found["scores"]) == list(found["commands"]) == sides
     for side in sides:
-        command = " ".join(["python", *claims.arguments(side, claims.Settings())])
+        command = " ".join(["python", *claims.arguments(side, claims.Settings(), claim.full)])
         assert found["commands"][side] == command or "COLOUR" in side
     assert found["seeds"] == list(range(claim.seeds))
     for scores in found["scores"].values():
@@ -114,7 +115,20 @@ def test_what_came_out(path):
         wanted = json.loads(json.dumps(dataclasses.asdict(comparison)))
         follows = claims.verdict(comparison, found["scores"], alone)
         assert verdict == wanted | {"verdict": follows}
-    assert (ROOT / "docs" / "img" / f"claim_{path.stem}.png").exists()
+    picture = ROOT / "docs" / "img" / f"claim_{path.stem}.png"
+    assert picture.exists() == (len(sides) > 1)
+
+
+@pytest.mark.parametrize("lesson", lessons.LESSONS, ids=lambda lesson: lesson.name)
+def test_seed_0_is_the_first_of_the_three(lesson):
+    """The scores beside the spread are of the same run."""
+    scores = json.loads((ROOT / "docs" / "scores" / f"{lesson.name}.json").read_text())
+    record = json.loads((ROOT / "docs" / "claims" / f"{lesson.name}_seeds.json").read_text())
+    (of_seeds,) = record["scores"].values()
+    assert {k: values[0] for k, values in of_seeds.items() if k not in lessons.SAID} == {
+        name: value for name, value in scores.items() if name != "peak_memory"
+    }
+    assert record["jobs"] == 1  # its times are shown
 
 
 def test_numbered_claims_have_three_seeds():
@@ -150,5 +164,17 @@ def test_smoke_run_and_going_on(small_data, program, monkeypatch, tmp_path):
     assert times_of(ROOT / "docs") == before
 
 
+def test_full_length_is_what_the_script_does_by_default():
+    """In a folder of its own, so that a short run is never taken for it."""
+    settings = claims.Settings()
+    assert claims.arguments("ccgan.py --no-labels", settings, full=True) == [
+        "ccgan.py",
+        "--no-labels",
+    ]
+    short, full = (claims.folder("ccgan.py --no-labels", 1, settings, full) for full in (0, 1))
+    assert short != full
+    assert full.as_posix() == "results/claims/ccgan.py_no-labels/seed1"
+
+
 def test_unknown_claim(refused):
-    assert "--only 13: expected some of 1, 2, 3" in refused("tools.claims", "--only", "13")
+    assert "--only 99: expected some of 1, 2, 3" in refused("tools.claims", "--only", "99")

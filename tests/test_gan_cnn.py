@@ -206,6 +206,43 @@ def test_average_moves_towards_the_weights():
     assert network.weights[0].numpy().item() == 1
 
 
+def test_dropout_drops_whole_channels_in_training():
+    network = gan_cnn.mnist_uni_disc_cnn((28, 28, 1), noise=0, dropout=0.3)
+    layers = [x for x in network.layers if isinstance(x, keras.layers.SpatialDropout2D)]
+    assert len(layers) == 2
+    for layer in layers:
+        kept = layer(tf.ones((50, 7, 7, 64)), training=True).numpy()
+        assert ((kept == 0).all((1, 2)) | (kept > 1.4).all((1, 2))).all()
+        assert np.mean(kept == 0) == pytest.approx(0.3, abs=0.05)
+        np.testing.assert_array_equal(layer(kept, training=False), kept)
+
+
+@pytest.mark.parametrize("beta_1", [0.5, 0.0])
+@pytest.mark.parametrize("rate", [0.01, keras.optimizers.schedules.ExponentialDecay(0.01, 1, 0.5)])
+def test_adam_is_kerass(rate, beta_1):
+    """Its weights, its state and its count of steps, step by step, also with a changing rate, and
+    with gradients so small that epsilon counts.
+    """
+    rng = np.random.default_rng(0)
+    ours, theirs = (keras.Sequential([keras.Input((5,)), keras.layers.Dense(3)]) for _ in "ab")
+    theirs.set_weights(ours.get_weights())
+    adam, reference = gan_cnn.adam(ours, rate, beta_1), keras.optimizers.Adam(rate, beta_1)
+    reference.build(theirs.trainable_weights)
+    for _ in range(5):
+        scales = rng.choice([0, 1e-7, 1], (5, 3)), 1
+        gradients = [
+            (scale * rng.normal(size=weight.shape)).astype("float32")
+            for scale, weight in zip(scales, ours.trainable_weights, strict=True)
+        ]
+        for optimizer, network in ((adam, ours), (reference, theirs)):
+            optimizer.apply(list(map(tf.constant, gradients)), network.trainable_weights)
+        for a, b in zip(
+            [*ours.weights, *adam.variables], [*theirs.weights, *reference.variables], strict=True
+        ):
+            np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
+    assert adam.iterations == 5
+
+
 # ----------------------------------------------------------------------------------------- predict
 
 

@@ -16,7 +16,7 @@ from PIL import Image
 import mnist_ds
 from conftest import LESSONS, ROOT, build
 from test_pictures import fill
-from tools import bench, draw_networks, gallery
+from tools import bench, draw_networks, gallery, norms
 
 PAGES = gallery.pages()
 README = ROOT / "README.md"
@@ -48,13 +48,47 @@ def test_blocks_are_what_the_command_makes(page):
 def test_every_block_is_shown_somewhere():
     shown = set(re.findall(r"<!-- begin ([\w ]+) -->", "".join(map(text_of, PAGES))))
     claims = {f"claim {path.stem}" for path in (ROOT / "docs" / "claims").glob("*.json")}
-    assert shown == set(gallery.BLOCKS) | claims
+    elsewhere = {f"claim {lesson.name}{end}" for lesson in LESSONS for end in ("", "_seeds")}
+    answers = {f"answer {number}" for number in range(1, 6)}
+    assert shown == set(gallery.BLOCKS) | claims - elsewhere | answers
 
 
-def test_every_lesson_s_page_leads_on():
-    for page in LESSON_PAGES:
-        assert "<!-- begin links -->" in text_of(page)
-        assert f"<!-- begin claim {page.stem} -->" in text_of(page)
+def test_every_page_leads_on():
+    for page in PAGES:
+        if page.parent != ROOT:
+            assert text_of(page).endswith("<!-- end links -->\n")
+    for page in (README, chinese(README)):
+        linked = set(re.findall(r"\]\((docs/[\w.-]+\.md)\)", text_of(page)))
+        of_its_language = [p for p in PAGES if (p in ENGLISH) == (page == README) and p != page]
+        assert linked == {path.relative_to(ROOT).as_posix() for path in of_its_language}
+
+
+@pytest.mark.parametrize("of", [False, True], ids=["English", "Chinese"])
+def test_every_difference_from_the_paper_is_told_with_its_why(lesson, of):
+    """Below the script's list stands one with the same numbers."""
+    found = gallery.differences_of(lesson)
+    assert len(found) >= 5
+    _, _, below = text_of(gallery.page_of(lesson, of)).partition("<!-- end differences -->\n")
+    below = below.partition("\n## ")[0]
+    numbers = [int(number) for number in re.findall(r"^(\d+)\. ", below, re.MULTILINE)]
+    assert numbers == [*range(1, len(found) + 1)]
+
+
+@pytest.mark.parametrize("of", [False, True], ids=["English", "Chinese"])
+def test_every_exercise_has_a_command_and_a_measured_answer(lesson, of):
+    text = text_of(gallery.page_of(lesson, of))
+    numbers = re.findall(r"^### (\d)\. ", text, re.MULTILINE)
+    assert numbers == ["1", "2", "3", "4", "5"]
+    assert len(lesson.exercises) == 5
+    for number, exercise in enumerate(lesson.exercises, start=1):
+        part = text.partition(f"\n### {number}. ")[2]
+        question, folded, answer = part.partition("<details>")
+        answer = answer.partition("</details>")[0]
+        assert f"\n    python {lesson.script.name}" in question
+        assert folded
+        assert f"<!-- begin answer {number} -->\n| " in answer
+        claims = gallery.lessons.claims()
+        assert set(exercise.sides) <= set(claims[exercise.claim or lesson.name].sides)
 
 
 def test_blocks_change_with_the_scores(tmp_path, monkeypatch):
@@ -62,7 +96,7 @@ def test_blocks_change_with_the_scores(tmp_path, monkeypatch):
     monkeypatch.setattr(gallery, "DOCS", tmp_path / "docs")
     path = tmp_path / "docs" / "scores" / "ccgan.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"recognised": 0.1234}))
-    for block in ("gallery", "scores", "holes"):
+    for block in ("lessons", "scores", "holes"):
         assert "12.3%" in gallery.BLOCKS[block](False, README)
     path = tmp_path / "docs" / "claims" / "12.json"
     found = json.loads(path.read_text())
@@ -83,7 +117,8 @@ def test_gallery_collects_finished_runs(finished_run, tmp_path, monkeypatch, cap
     monkeypatch.setattr(gallery, "not_the_default_run", lambda *_: "")
     gallery.collect(tmp_path / "results")
     copied = {str(path.relative_to(tmp_path / "docs")) for path in tmp_path.rglob("docs/*/*")}
-    images = {f"img/dcgan{end}" for end in (".gif", "_samples.png", "_losses.png")}
+    ends = ".gif", "_samples.png", "_losses.png", "_progress.png", "_strip.gif"
+    images = {f"img/dcgan{end}" for end in ends}
     scores = {f"scores/dcgan{end}.json" for end in ("", "_epochs", "_run")}
     assert copied == images | scores
     means = json.loads((tmp_path / "docs" / "scores" / "dcgan_epochs.json").read_text())
@@ -96,7 +131,7 @@ def test_same_holes_filled_by_each(finished_run, tmp_path, monkeypatch):
     for run, (name, _) in gallery.HOLES.items():
         shutil.copytree(finished_run(name)[0], tmp_path / run)
     monkeypatch.setattr(gallery.visual, "frame", lambda rows, caption: rows)
-    rows = gallery.side_by_side(tmp_path)
+    rows = gallery.side_by_side({run: tmp_path / run for run in gallery.HOLES})
     scripts = ["ccgan.py", "pix2pix.py", "pix2pix.py --loss l2"]
     assert list(rows) == ["original", "holed", *scripts]
     original, holed, first, second, third = rows.values()
@@ -185,6 +220,63 @@ def test_quoted_lines_stand_in_the_script(page):
         assert any(lines[i : i + len(wanted)] == wanted for i in places), block
 
 
+def prose(page):
+    """A page's text without code, in fences, between backticks or in a block of a command."""
+    text = re.sub(r"^```.*?^```$", "", text_of(page), flags=re.DOTALL | re.MULTILINE)
+    return re.sub(r"`[^`\n]*`|^    .*$", "", text, flags=re.MULTILINE)
+
+
+@named_by_file(PAGES)
+def test_formulas_stand_free(page):
+    """GitHub shows no formula whose $ touches a letter, also a Chinese one."""
+    places = [match.start() for match in re.finditer(r"\$", prose(page))]
+    assert len(places) % 2 == 0
+    text = f"\n{prose(page)}\n"
+    for begin, end in zip(places[::2], places[1::2], strict=True):
+        formula = text[begin : end + 3]
+        assert formula[0].isspace(), formula
+        assert formula[-1].isspace(), formula
+        assert not formula[2].isspace(), formula
+        assert "\n" not in formula[1:-1], formula
+
+
+@named_by_file(PAGES)
+def test_what_is_opened_is_closed(page):
+    text = text_of(page)
+    assert text.count("<details>") == text.count("</details>") == text.count("<summary>")
+    assert text.count("\n```") % 2 == 0
+    for _, formula in re.findall(r"(```math\n)(.*?)```", text, re.DOTALL):
+        assert formula.count("{") == formula.count("}")
+        assert len(re.findall(r"\\left\b", formula)) == len(re.findall(r"\\right\b", formula))
+
+
+def test_lessons_are_drawn():
+    for page in LESSON_PAGES:
+        for text in (text_of(page), text_of(chinese(page))):
+            assert "```mermaid\nflowchart" in text
+            assert "```math\n" in text
+
+
+@named_by_file([README, README.with_name("README.zh-CN.md")])
+def test_readme_is_short(page):
+    assert len(text_of(page)) <= 10_000
+
+
+@named_by_file([chinese(page) for page in ENGLISH])
+def test_chinese_punctuation(page):
+    """Between Chinese characters it is full-width, also in tables."""
+    wrong = re.findall(r".{0,12}[\u4e00-\u9fff][,;:!?](?!/).{0,12}", prose(page))
+    wrong += re.findall(r".{0,12}[,;:!?] ?[\u4e00-\u9fff].{0,12}", prose(page))
+    assert not wrong
+
+
+def test_alternative_texts_say_what_is_to_be_seen():
+    for page in PAGES:
+        texts = re.findall(r"!\[(.*?)\]\(", text_of(page))
+        texts += re.findall(r'alt="(.*?)"', text_of(page))
+        assert all(len(text) >= 6 and not text.endswith((".png", ".gif")) for text in texts), page
+
+
 # ----------------------------------------------------------------------------------------- commands
 
 
@@ -243,8 +335,9 @@ def test_shown_command_in_smoke_form(
 
     monkeypatch.setattr(mnist_ds, "load_tfds", load_tfds)
     if "--help" in args:
-        with pytest.raises(SystemExit):
+        with pytest.raises(SystemExit) as ended:
             program(name, *args)
+        assert ended.value.code in (0, None)
         return
     short = ["--epochs", 1, "--steps-per-epoch", 1, "--batch-size", 2]
     small = [] if "--data" in args else ["--data", small_data]
@@ -263,6 +356,10 @@ def test_shown_command_in_smoke_form(
         few = ["--rounds", 1, "--steps", 1, "--lessons", "dcgan", "--precisions", "float32"]
         monkeypatch.setattr(bench, "download_size", lambda requirements: 1e6)
         assert "dcgan" in program(name, *args, *few, cwd=tmp_path)
+    elif name == "tools.norms":
+        assert "norms.svg" in program(name, *args, "--out", tmp_path)
+        together = [len(rows) * len(columns) for rows, columns, _ in norms.NORMS.values()]
+        assert together == [4, 1, 6, 3]  # batch, instance, layer, group norm
     elif name == "tools.draw_networks":
         assert "written" in program(name, *args, "--lessons", "dcgan", "--out", tmp_path)
     elif name == "tools.gallery":

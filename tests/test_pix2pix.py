@@ -12,7 +12,16 @@ import pix2pix
 import runs
 import scores
 import visual
-from conftest import batches_of, build, contents, noise_data, part_of, smoke, weights_of
+from conftest import (
+    batches_of,
+    build,
+    contents,
+    learns_from_d_as_it_was,
+    noise_data,
+    part_of,
+    smoke,
+    weights_of,
+)
 
 PIX2PIX = lessons.named("pix2pix")
 
@@ -167,6 +176,10 @@ def test_discriminator_sees_source_and_picture(small_data, eagerly):
     assert float(figures["g_loss"]) == pytest.approx(losses[2] + 100 * l1, rel=1e-5)
 
 
+def test_the_generator_learns_from_a_discriminator_that_has_moved(small_data, eagerly):
+    assert not learns_from_d_as_it_was(PIX2PIX, small_data)
+
+
 @pytest.mark.parametrize("loss", ["l1", "l2"])
 def test_without_a_discriminator_only_the_pixels_count(loss, small_data, eagerly):
     options = ["--batch-size", 4, "--no-gan", "--loss", loss]
@@ -256,7 +269,7 @@ def test_pairs_as_a_program(direction, pairs, tmp_path, program, given, eagerly)
     for name in ("l1", "psnr", "sharpness"):
         assert f"score      {name} " in said
     with Image.open(out / "frames" / f"00{steps}.png") as frame:
-        assert frame.mode == "RGB"
+        assert frame.mode == "RGBA"
 
     Image.open(pairs / "0.png").save(tmp_path / "pair.png")
     a = square(60, 15, 15)

@@ -78,7 +78,7 @@ def test_more_epochs_where_a_rate_falls_over_all_of_them(tmp_path, monkeypatch):
     begun(tmp_path)
     monkeypatch.setattr(utils.Settings, "may_grow", False)
     said = refusal(run_in(tmp_path, epochs=4))
-    assert "epochs 3 there, 4 now; a rate falls over all epochs" in said
+    assert "epochs 3 there, 4 now; its learning rates fall to 0" in said
     runs.open_run(run_in(tmp_path))
 
 

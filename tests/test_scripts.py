@@ -50,6 +50,19 @@ def test_each_gradient_step_moves_only_its_own_network(lesson, small_data, eager
             assert not any(same) if name in moved else all(same), (optimizer, name)
 
 
+def test_every_optimizer_takes_its_settings(lesson, small_data):
+    rates, beta_1 = {"g": 0.125, "d": 0.25}, 0.5
+    options = ["--g-learning-rate", rates["g"], "--d-learning-rate", rates["d"]]
+    if hasattr(lesson.module.Settings(), "beta_1"):
+        beta_1 = 0.25
+        options += ["--beta-1", beta_1]
+    model, *_ = build(lesson, small_data, *options)
+    for name in lesson.moves:
+        optimizer = getattr(model, name)
+        assert float(optimizer.learning_rate) == rates[name[0]], name
+        assert optimizer.beta_1 == beta_1, name
+
+
 def test_every_network_has_the_optimizer_of_its_entry(lesson, small_data):
     model, _, _ = build(lesson, small_data)
     found = {name: v for name, v in vars(model).items() if name.endswith("_optimizer")}
@@ -159,7 +172,7 @@ with strategy.scope():
     model, settings, sets = build(lesson, small, *options)
     run = runs.Run(settings, sets, "float32")
     runs.open_run(run)
-    training.train(run, model, lambda caption: Image.new("L", (8, 8)))
+    training.train(run, model, lambda caption: Image.new("LA", (8, 8)))
     noise = gan_cnn.GaussianNoise(1.0)
 
     def drawn():
@@ -168,7 +181,15 @@ with strategy.scope():
 
     pairs = [numbers.values for numbers in strategy.run(drawn)]
     differ = all(first.numpy().tolist() != second.numpy().tolist() for first, second in pairs)
-    print(len(run.history), run.history[-1]["g_loss"], differ)
+    same = all(
+        len({copy.numpy().tobytes() for copy in strategy.experimental_local_results(v.value)}) == 1
+        for optimizer, networks in lesson.moves.items()
+        for v in [
+            *getattr(model, optimizer).variables,
+            *(v for name in networks for v in getattr(model, name).trainable_variables),
+        ]
+    )
+    print(len(run.history), run.history[-1]["g_loss"], differ, same)
 """
     paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
     process = subprocess.run(
@@ -179,10 +200,11 @@ with strategy.scope():
         env=os.environ | {"PYTHONPATH": paths},
     )
     assert process.returncode == 0, process.stderr
-    steps, g_loss, differ = process.stdout.splitlines()[-1].split()
+    steps, g_loss, differ, same = process.stdout.splitlines()[-1].split()
     assert int(steps) == 2
     assert np.isfinite(float(g_loss))
     assert differ == "True"
+    assert same == "True"  # the replicas have the same weights, averages and optimizers
 
 
 # ------------------------------------------------------------------------------------- as a program
@@ -231,7 +253,7 @@ def test_smoke_run_writes_everything(lesson, finished_run):
                 difference = np.asarray(gif.convert("RGB"), int) - np.asarray(frame.convert("RGB"))
                 assert np.abs(difference).mean() < 1
             assert gif.info["duration"] == (3000 if i == 3 else 600)
-    for name in ("samples.png", "losses.png"):
+    for name in ("samples.png", "progress.png", "losses.png"):
         with Image.open(out / name) as picture:
             assert picture.width > 600
     history = utils.read_csv(out / "history.csv")
@@ -251,7 +273,7 @@ def test_smoke_run_writes_everything(lesson, finished_run):
     assert not list(out.glob("**/.part-*"))
     generators = list(out.glob("generator*.keras"))
     assert len(generators) == len([name for name in lesson.networks if "average" in name])
-    assert process.stdout.count("written    ") == 4 + len(generators)
+    assert process.stdout.count("written    ") == 5 + len(generators)
 
 
 def test_saved_generators_need_no_code_but_the_layers(finished_run, tmp_path):
@@ -344,6 +366,8 @@ def test_more_epochs_resume_as_one_run(finished_run, small_data, tmp_path, progr
         (["--batch-size", "60001"], "--batch-size 60001"),
         (["--epochs", "-3"], "--epochs -3"),
         (["--steps-per-epoch", "-3"], "--steps-per-epoch -3"),
+        (["--g-learning-rate", "-1"], "--g-learning-rate -1"),
+        (["--d-learning-rate", "nan"], "--d-learning-rate nan"),
         (["--data", "FOLDER/absent.npz"], "absent.npz: no such file"),
         (["--data", "FOLDER/text.npz"], "text.npz"),
         (["--data", "FOLDER/pickled.npz"], "pickled"),

@@ -1,5 +1,6 @@
 """The tools: what they make of runs by other code, of inputs' names, and of one lesson more."""
 
+import dataclasses
 import json
 import shutil
 import subprocess
@@ -7,11 +8,13 @@ import sys
 
 import utils  # first of all: it prepares TensorFlow
 import keras
+import numpy as np
 import pytest
 from PIL import Image
 
 import lessons
 import runs
+import visual
 from conftest import LESSONS, ROOT, build
 from tools import claims, draw_networks, gallery
 
@@ -29,21 +32,22 @@ class FakeRuns:
         self.settings = claims.Settings(results=str(tmp_path / "results"))
         self.docs, self.program, self.begun = tmp_path / "docs", program, []
 
-    def make(self, side, code=TODAY, finished=True, jobs=None):
-        out = ROOT / claims.folder(side, 0, self.settings)
+    def make(self, side, code=TODAY, finished=True, jobs=None, full=False, precision="float32"):
+        out = ROOT / claims.folder(side, 0, self.settings, full)
         (out / "frames").mkdir(parents=True, exist_ok=True)
         Image.new("L", (60, 40)).save(out / "frames" / "000.png")
         if code:
-            utils.write_json(out / "run.json", {"program": "mnist-gans", "code": code})
+            mark = {"program": "mnist-gans", "code": code, "precision": precision}
+            utils.write_json(out / "run.json", mark)
         if finished:
             utils.write_json(out / "scores.json", {"frechet": len(side), "train_seconds": 9.0})
         if jobs:
             utils.write_json(claims.jobs_file(out), {"jobs": jobs})
 
-    def begin(self, side, seed, settings, fresh):
+    def begin(self, side, seed, settings, fresh, full=False):
         """In the place of claims.run_script."""
         self.begun.append((side, fresh))
-        self.make(side)
+        self.make(side, full=full)
 
     def claims(self, *options):
         """What the tool says."""
@@ -59,7 +63,9 @@ class FakeRuns:
 @pytest.fixture
 def fake(tmp_path, program, monkeypatch):
     found = FakeRuns(tmp_path, program)
+    found.patch = monkeypatch
     monkeypatch.setattr(claims, "run_script", found.begin)
+    monkeypatch.setattr(claims, "last_means", lambda run: {})
     compared = lessons.better(*SIDES, lower=["frechet", "train_seconds"])
     claim = lessons.Claim("A claim.", "一个说法。", SIDES, compared, seeds=1)
     monkeypatch.setattr(lessons, "claims", lambda: {"1": claim})
@@ -74,6 +80,57 @@ def test_run_of_an_earlier_version_is_set_aside_and_run_again(fake):
     assert "set aside" in said
     assert fake.begun == [(SIDES[1], False)]
     assert fake.record["code"] == dict.fromkeys(SIDES, TODAY)
+    assert fake.record["precision"] == "float32"
+
+
+def test_run_in_another_precision_is_older(fake):
+    """It is taken and said, or run again; "auto" takes what is there."""
+    fake.make(SIDES[0])
+    fake.make(SIDES[1], precision="mixed_bfloat16")
+    assert "older      seed 0  " + SIDES[1] in fake.claims()
+    assert fake.record["precision"] == "float32, mixed_bfloat16"
+    assert "older" not in fake.claims("--precision", "auto")
+    assert fake.begun == []
+    fake.claims("--rerun")
+    assert fake.begun == [(SIDES[1], True)]
+    assert fake.record["precision"] == "float32"
+
+
+def test_runs_at_full_length_are_others(fake, monkeypatch):
+    """Short ones are not taken for them; their frames and figures are what is shown."""
+    claim = dataclasses.replace(lessons.claims()["1"], full=True, progress=True)
+    monkeypatch.setattr(lessons, "claims", lambda: {"1": claim})
+    monkeypatch.setattr(claims, "last_means", lambda run: {"place": run.parent.name})
+    for side in SIDES:
+        fake.make(side)
+    fake.claims()
+    assert fake.begun == [(side, False) for side in SIDES]
+    assert fake.record["commands"] == {side: f"python {side}" for side in SIDES}
+    places = [claims.folder(side, 0, fake.settings, full=True) for side in SIDES]
+    found = [scores["place"] for scores in fake.record["scores"].values()]
+    assert found == [[place.parent.name] for place in places]
+    for side in SIDES:
+        shutil.rmtree(ROOT / claims.folder(side, 0, fake.settings).parent)
+    fake.claims()  # nor are they needed for the picture
+
+
+def test_picture_of_a_claim_shows_the_originals_once(fake):
+    """Below the first command; then what each command made of them."""
+    for number, side in enumerate(SIDES):
+        fake.make(side)
+        made = np.full((2, 8, 8, 1), -0.5 + number)
+        rows = {"original": np.full((2, 8, 8, 1), -1.0), "completed": made}
+        frame = ROOT / claims.folder(side, 0, fake.settings) / "frames" / "000.png"
+        visual.save_frame(frame, visual.frame(rows, "", columns=2, zoom=1))
+    shown = []
+    listed = visual.listed
+    fake.patch.setattr(visual, "listed", lambda parts: shown.extend(parts) or listed(parts))
+    fake.claims()
+    labels = [label for label, _ in shown]
+    first, second = (f"python {side}" for side in SIDES)
+    assert labels == [first, "original", "completed", second, "completed"]
+    with Image.open(fake.docs / "img" / "claim_1.png") as picture:
+        assert picture.height == 2 * 26 + 3 * (8 + 4)
 
 
 def test_run_by_other_code_is_taken_and_said(fake):
@@ -83,7 +140,8 @@ def test_run_by_other_code_is_taken_and_said(fake):
     said = fake.claims().splitlines()
     assert said[:2] == [
         f"run        seed 0  {SIDES[0]}",
-        f"older      seed 0  {SIDES[1]}: made by other code than today's; --rerun runs it again",
+        f"older      seed 0  {SIDES[1]}: made by other code, or in another precision, than "
+        "today's; --rerun runs it again",
     ]
     assert fake.record["code"] == {SIDES[0]: TODAY, SIDES[1]: code}
     assert fake.begun == []
@@ -143,7 +201,8 @@ def test_command_of_a_run(tmp_path, monkeypatch):
     (command, environment, options) = asked[0]
     out = claims.folder(SIDES[1], 1, settings)
     assert command[:2] == [sys.executable, str(ROOT / "dcgan.py")]
-    assert command[-5:] == ["--seed", "1", "--out", str(out), "--fresh"]
+    assert command[-7:-3] == ["--seed", "1", "--out", str(out)]
+    assert command[-3:] == ["--precision", "float32", "--fresh"]
     assert environment["TF_NUM_INTRAOP_THREADS"] == environment["OMP_NUM_THREADS"]
     assert environment["PYTHONPATH"].startswith(str(ROOT))
     assert options["cwd"] == ROOT
@@ -189,28 +248,95 @@ def test_unknown_lesson(tool, refused):
 
 
 def test_links_lead_to_the_neighbours():
-    for i, lesson in enumerate(LESSONS):
-        for end, everything in (("", "all lessons"), (".zh-CN", "全部课程")):
-            links = [f"[{everything}](../README{end}.md)"]
+    """From the first lesson to the last, and on to the other pages."""
+    for end, contents in (("", "contents"), (".zh-CN", "目录")):
+        pages = [ROOT / "docs" / f"{lesson.name}{end}.md" for lesson in LESSONS]
+        titles = [lesson.title for lesson in LESSONS]
+        for name in gallery.OTHER_PAGES:
+            pages.append(ROOT / "docs" / f"{name}{end}.md")
+            titles.append(pages[-1].read_text().splitlines()[0].removeprefix("# "))
+        for i, page in enumerate(pages):
+            links = [f"[{contents}](../README{end}.md)"]
             if i:
-                before = LESSONS[i - 1]
-                links.insert(0, f"[← {before.title}]({before.name}{end}.md)")
-            if lesson is not LESSONS[-1]:
-                after = LESSONS[i + 1]
-                links.append(f"[{after.title} →]({after.name}{end}.md)")
-            page = ROOT / "docs" / f"{lesson.name}{end}.md"
+                links.insert(0, f"[← {titles[i - 1]}]({pages[i - 1].name})")
+            if page != pages[-1]:
+                links.append(f"[{titles[i + 1]} →]({pages[i + 1].name})")
             assert gallery.links_block(bool(end), page) == f"{' · '.join(links)}\n"
+
+
+def test_step_on_the_page_is_that_of_the_script(lesson):
+    block = gallery.step_block(False, gallery.page_of(lesson))
+    code = block.partition("```python\n")[2].partition("\n```")[0]
+    assert code.startswith("@tf.function\ndef train_step(self, batch):\n")
+    assert code.rstrip().endswith("}")
+    script = [line.strip() for line in lesson.script.read_text().splitlines()]
+    lines = [line.strip() for line in code.splitlines()]
+    place = script.index(lines[1])
+    assert script[place - 1 : place - 1 + len(lines)] == lines
+    assert code in gallery.step_block(True, gallery.page_of(lesson, True))
+
+
+def test_differences_on_the_page_are_those_of_the_script(tmp_path):
+    lesson = lessons.named("dcgan")
+    found = gallery.differences_of(lesson)
+    docstring = " ".join(lesson.module.__doc__.split())
+    numbered = " ".join(f"{i}. {text}" for i, text in enumerate(found, start=1))
+    assert docstring.endswith(numbered)
+    assert gallery.differences_block(False, gallery.page_of(lesson)).startswith(f"1. {found[0]}\n")
+    assert "<details>" in gallery.differences_block(True, gallery.page_of(lesson, True))
+
+
+def test_answers_show_what_was_measured(docs):
+    """Mean and spread of the commands of an exercise; and, of a default run, what real ones get."""
+    page = docs / "cgan.md"
+    record = json.loads((docs / "claims" / "1.json").read_text())
+    side = lessons.named("cgan").exercises[4].sides[0]
+    record["scores"][side]["frechet"] = [0.5, 0.6, 0.7]
+    utils.write_json(docs / "claims" / "1.json", record)
+    rows = gallery.answer_block(5, False, page).splitlines()
+    start = "| `cgan.py --epochs 2 --steps-per-epoch 150` | "  # as short as it can be written
+    assert any(row.startswith(start) and "| 0.60 ± 0.10 |" in row for row in rows)
+    second = gallery.answer_block(2, False, page)
+    assert "\n| real digits | " in second
+    assert "\n| 真实数字 | " in gallery.answer_block(2, True, docs / "cgan.zh-CN.md")
+    (docs / "claims" / "1.json").unlink()
+    assert gallery.answer_block(5, False, page) is None
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "english", "chinese"),
+    [
+        (["holds"] * 3, "all 3 hold", "3 项都成立"),
+        (["does not hold"] * 2, "none of 2 holds", "2 项都不成立"),
+        (["holds"], "1 of 1 holds", "1 项中 1 项成立"),
+        (
+            ["holds", "too close to say", "holds", "does not hold"],
+            "2 of 4 hold, 1 does not hold, 1 undecided",
+            "4 项中 2 项成立，1 项不成立，1 项无法判断",  # noqa: RUF001
+        ),
+    ],
+)
+def test_verdicts_in_words(verdicts, english, chinese):
+    assert gallery.counted(verdicts, False) == english
+    assert gallery.counted(verdicts, True) == chinese
+
+
+def test_names_of_scores():
+    assert gallery.called("12_taken", False) == "6→9 accepted"
+    assert gallery.called("21_cycle_l1", True) == "9→6→9 往返误差"
+    assert gallery.called("21_taken", False, ["cyclegan.py --from 1 --to 8"]) == "B→A accepted"
+    assert gallery.called("hole_psnr", False) == "hole_psnr"
 
 
 def test_list_and_commands_and_pictures_are_in_the_order_of_the_lessons():
     page = ROOT / "docs" / "claims.zh-CN.md"
-    for name in ("lessons", "commands", "pictures", "gallery"):
+    for name in ("strips", "lessons", "commands", "pictures", "gallery"):
         for chinese in (False, True):
-            lines = gallery.BLOCKS[name](chinese, page).splitlines()
-            lines = [line for line in lines if ".gif" in line or name != "gallery"]
-            for lesson, line in zip(LESSONS, lines, strict=name != "commands"):
-                assert lesson.name in line
-    assert "1. [DCGAN](dcgan.zh-CN.md)" in gallery.lessons_block(True, page)
+            text = gallery.BLOCKS[name](chinese, page)
+            places = [text.index(f"{lesson.name}.") for lesson in LESSONS if name != "commands"]
+            places += [text.index(f"{lesson.name}_") for lesson in LESSONS if name == "commands"]
+            assert places == sorted(places)
+    assert "| 1 | [DCGAN](dcgan.zh-CN.md)<br>" in gallery.lessons_block(True, page)
     assert '<img src="img/cgan_losses.png"' in gallery.pictures_block(False, page)
 
 
@@ -226,6 +352,19 @@ def docs(tmp_path, monkeypatch):
     return tmp_path / "copy" / "docs"
 
 
+def test_lessons_show_the_seeds_and_what_real_digits_get(docs):
+    scores = {"frechet": 0.5, "smallest_share": 0.08, "frechet_untouched": 0.02}
+    utils.write_json(docs / "scores" / "dcgan.json", scores)
+    record = {"scores": {"dcgan.py": {"frechet": [0.3, 0.5, 0.7]}}}
+    utils.write_json(docs / "claims" / "dcgan_seeds.json", record)
+    row = gallery.lessons_block(False, gallery.readme()).splitlines()[2]
+    assert "frechet **0.50** (0.50 ± 0.20; 0.02)<br>smallest_share **8.0%** |" in row
+    row = gallery.lessons_block(True, gallery.readme(True)).splitlines()[2]
+    assert "frechet **0.50**（0.50 ± 0.20；0.02）" in row  # noqa: RUF001
+    (docs / "claims" / "dcgan_seeds.json").unlink()
+    assert "frechet **0.50** (0.02)" in gallery.lessons_block(False, gallery.readme())
+
+
 def test_how_the_scores_were_made(docs, monkeypatch):
     """One way for all, or several; as long as docs/ does not say it of all, the old text stays."""
     first, second = LESSONS[:2]
@@ -234,7 +373,7 @@ def test_how_the_scores_were_made(docs, monkeypatch):
         path.unlink()
     facts = {"seed": 0, "precision": "float32", "machine": "x86_64, 2 cores, Keras 3.15.1"}
     utils.write_json(docs / "scores" / f"{first.name}_run.json", facts)
-    page = gallery.readme()
+    page = docs / "scores.md"
     page.write_text("<!-- begin made -->\nSo far.\n<!-- end made -->\n")
     assert "So far." in gallery.filled(page)
     utils.write_json(docs / "scores" / f"{second.name}_run.json", facts)
@@ -243,7 +382,7 @@ def test_how_the_scores_were_made(docs, monkeypatch):
         "Keras 3.15.1.\n"
     )
     said = gallery.made_block(True, page)
-    assert all(part in said for part in ("种子 0", "精度 float32", "x86_64, 2 cores"))
+    assert all(part in said for part in ("种子 0", "精度 float32", "x86_64", "2 核"))
     other = facts | {"precision": "mixed_bfloat16", "machine": None}
     utils.write_json(docs / "scores" / f"{second.name}_run.json", other)
     assert gallery.made_block(False, page) == (
@@ -259,14 +398,35 @@ def test_blocks_of_what_was_not_measured(docs):
     (docs / "claims" / "3.json").unlink()
     before = {page: page.read_text() for page in gallery.pages()}
     after = {page: gallery.filled(page) for page in gallery.pages()}
-    assert "| `pix2pix.py` | frechet | **0.25** |  |\n" in after[gallery.readme()]
-    assert "`dcgan.py` | frechet" not in after[gallery.readme()]
+    (docs / "claims" / "pix2pix_seeds.json").unlink(missing_ok=True)
+    page = docs / "scores.md"
+    assert "| `pix2pix.py` | frechet | **0.25** |  |  |\n" in gallery.filled(page)
+    assert "`dcgan.py` | frechet" not in after[page]
     assert "| recognised | **" in after[docs / "pix2pix.md"]
     old, new = (
         of[docs / "claims.md"].partition("<!-- begin claim 3 -->")[2].partition("<!-- end")[0]
         for of in (before, after)
     )
     assert old == new
+
+
+def test_seeds_stand_beside_seed_0(docs):
+    record = {"scores": {"pix2pix.py": {"frechet": [0.25, 0.35, 0.45]}}}
+    utils.write_json(docs / "claims" / "pix2pix_seeds.json", record)
+    utils.write_json(docs / "scores" / "pix2pix.json", {"frechet": 0.25, "l1": 0.125})
+    block = gallery.scores_block(False, gallery.readme())
+    assert "| `pix2pix.py` | frechet | **0.25** | 0.35 ± 0.10 |  |\n" in block
+    assert "| `pix2pix.py` | l1 | **0.125** |  |  |\n" in block
+
+
+def test_runs_of_claims_come_first(tmp_path):
+    """A lesson's pictures are of the run whose scores stand among those of the three seeds."""
+    first, second = LESSONS[:2]
+    settings = claims.Settings(results=str(tmp_path))
+    kept = claims.folder(f"{first.name}.py", 0, settings, full=True)
+    kept.mkdir(parents=True)
+    assert gallery.run_of(tmp_path, first.name, f"{first.name}.py") == kept
+    assert gallery.run_of(tmp_path, second.name, f"{second.name}.py") == tmp_path / second.name
 
 
 def test_dates_of_the_measurements(docs):
@@ -374,8 +534,11 @@ PAGE = """# Toy
 
 <a id="claim-99"></a>
 
-<!-- begin claim toy -->
-<!-- end claim toy -->
+<!-- begin answer 1 -->
+<!-- end answer 1 -->
+
+<!-- begin claim 99 -->
+<!-- end claim 99 -->
 
 <!-- begin links -->
 <!-- end links -->
@@ -404,7 +567,7 @@ def toy(tmp_path, monkeypatch):
         scores={"brightness": ("untouched",)},
         compared=("brightness", "d_weights"),
         budget="--epochs 2 --steps-per-epoch 2",
-        changes=("--batch-size 8",),
+        exercises=(lessons.Exercise(sides, ("brightness",)),),
         sample=("1",),
         sizes=("any", "都行"),
         claims={"99": lessons.Claim("Toys are bright.", "玩具很亮。", sides, compared)},
@@ -420,7 +583,9 @@ def test_tools_take_one_lesson_more(toy, docs, program, tmp_path, monkeypatch):
     """Nothing but its entry in the list is needed for it to be run, measured, drawn and shown."""
     results = tmp_path / "results"
     said = program("tools.claims", "--smoke", "--only", "toy", "99", "--results", results)
-    assert said.count("run        seed 0  toy.py") == 2  # the claim's runs are those of the changes
+    assert (
+        said.count("run        seed 0  toy.py") == 2
+    )  # the claim's runs are those of the exercise
     found = json.loads((results / "smoke" / "claims" / "99.json").read_text())
     assert found["scores"]["toy.py"]["d_weights"] == [28 * 28 + 1]
     assert set(found["code"].values()) == {runs.code_digest(toy.script)}
@@ -432,7 +597,7 @@ def test_tools_take_one_lesson_more(toy, docs, program, tmp_path, monkeypatch):
     boxes = draw_networks.boxes_of(toy.build(chosen, *toy.module.load(chosen)).generator)
     assert [box.made_by[0] for box in boxes] == ["input: two numbers", "Dense", "Reshape"]
     program("tools.draw_networks", "--lessons", "toy", "--out", docs / "img")
-    assert (docs / "img" / "toy_networks.png").exists()
+    assert (docs / "img" / "toy_networks.svg").exists()
 
     (run,) = results.glob("smoke/toy.py_epochs_2_steps-per-epoch_2_epochs_1*/seed0")
     shutil.copytree(run, results / "toy")
@@ -441,21 +606,24 @@ def test_tools_take_one_lesson_more(toy, docs, program, tmp_path, monkeypatch):
     assert "left out" in program("tools.gallery", "--results", results)  # it was a short run
     monkeypatch.setattr(gallery, "not_the_default_run", lambda *_: "")
     program("tools.gallery", "--results", results)
-    readme = gallery.readme(True).read_text()
+    shown = gallery.readme(True).read_text()
+    shown += "".join((docs / f"{name}.zh-CN.md").read_text() for name in ("scores", "normal"))
     for line in (
         "| `toy.py` | brightness | **",
-        f"{len(LESSONS) + 1}. [Toy](../elsewhere/docs/toy.zh-CN.md)",
-        '<img src="docs/img/toy_losses.png"',
-        "elsewhere/toy.py\n    python -m tools.gallery\n",
+        f"| {len(LESSONS) + 1} | [Toy](../elsewhere/docs/toy.zh-CN.md)<br>",
+        "[**Toy**](../elsewhere/docs/toy.zh-CN.md)：玩",  # noqa: RUF001
+        '<img src="img/toy_losses.png"',
+        "    python -m tools.claims --only toy_seeds\n    python -m tools.gallery\n",
     ):
-        assert line in readme
+        assert line in shown
     page = (toy.folder / "docs" / "toy.md").read_text()
     assert "| `toy.py --batch-size 8` |" in page
     back = "../../copy"
     last = LESSONS[-1]
-    links = f"[← {last.title}]({back}/docs/{last.name}.md) · [all lessons]({back}/README.md)"
-    assert f"{links}\n" in page
+    links = f"[← {last.title}]({back}/docs/{last.name}.md) · [contents]({back}/README.md)"
+    assert f"{links} · [" in page
     assert "[Toy →](../../elsewhere/docs/toy.md)\n" in (docs / f"{last.name}.md").read_text()
+    assert "[← Toy](../../elsewhere/docs/toy.md)" in (docs / "claims.md").read_text()
     where = "../../elsewhere/docs/toy.md#claim-99"
     assert f"| [99]({where}) | Toys are bright. |" in (docs / "claims.md").read_text()
     assert (docs / "img" / "claim_99_scores.png").exists()

@@ -1,13 +1,15 @@
 """How fast a training step is: eagerly and as a `tf.function`, in full and in half precision.
 
     python -m tools.bench                                      all lessons
-    python -m tools.bench --lessons cgan --precisions float32  some of it
-    python -m tools.bench --packages --json docs/bench.json    what README.md's table is made from
+    python -m tools.bench --lessons cgan --precisions float32  a part of it
+    python -m tools.bench --packages --json docs/bench.json    the data of the table on the pages
 
-The variants take turns, so that whatever else the machine does hits all of them. Look at the
-ratios; the milliseconds differ from machine to machine and from minute to minute. The last column
-compares the operations that a step needs with those that the machine does in the same time where
-nothing holds it up, multiplying two large matrices in the same precision.
+The variants run alternately. So other programs on the machine slow down all of them. The time of a
+turn is the mean of its steps, because a script may do more in some steps than in others. The table
+shows the median and the quartiles of the turns. Look at the ratios: the milliseconds differ from
+machine to machine and from minute to minute. The speed-up is relative to the eager step in the
+first precision. The last column is the number of operations per second in a training step, divided
+by that in a product of two large matrices in the same precision.
 """
 
 import dataclasses
@@ -21,7 +23,7 @@ import tempfile
 import time
 from typing import Literal
 
-import utils  # first of all: it prepares TensorFlow
+import utils  # must be the first import: it prepares TensorFlow
 import keras
 import numpy as np
 import tensorflow as tf
@@ -35,24 +37,24 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 @dataclasses.dataclass
 class Settings:
     lessons: tuple[str, ...] = ()
-    """which lessons' steps; without, those of all"""
+    """the lessons whose steps are measured; none = all"""
     precisions: tuple[Literal["float32", "mixed_bfloat16"], ...] = (
         "float32",
         "mixed_bfloat16",
     )
-    """with which precisions"""
-    rounds: int = 5
-    """turns that each variant gets"""
-    steps: int = 5
+    """the precisions to measure"""
+    rounds: int = 7
+    """number of turns of each variant"""
+    steps: int = 4
     """steps in a turn"""
     packages: bool = False
-    """also say how much is downloaded to install requirements.txt, by doing so"""
+    """also measure the download size of requirements.txt, by downloading the packages"""
     json: str = ""
-    """a file for the table as JSON"""
+    """file for the table as JSON"""
 
 
 def lessons_of(names):
-    """The lessons of these names, as --lessons gives them; all if there are none."""
+    """The lessons with these names, from --lessons; all if there are none."""
     known = [lesson.name for lesson in lessons.LESSONS]
     unknown = [name for name in names if name not in known]
     utils.require(not unknown, "--lessons", " ".join(unknown), f"some of {', '.join(known)}")
@@ -60,7 +62,10 @@ def lessons_of(names):
 
 
 def variants(lesson, precisions):
-    """{(precision, "eager" or "tf.function"): runs one step}, pictures and operations in a step."""
+    """Functions that run one step, and the numbers of pictures and of operations in a step.
+
+    The functions are {(precision, "eager" or "tf.function"): function}.
+    """
     chosen = lesson.module.Settings()
     data = lesson.module.load(chosen)
     batch = next(iter(mnist_ds.epochs(chosen, *data)(1)))
@@ -83,9 +88,10 @@ def variants(lesson, precisions):
 
 
 def operations(graph):
-    """How many multiplications and additions the convolutions and matrix products of a graph need.
+    """The number of multiplications and additions in a graph's convolutions and matrix products.
 
-    Each place of a convolution's output takes the whole kernel once, forward and in both gradients.
+    Each position of a convolution's output uses the complete kernel once, forward and in both
+    gradients. Operations that only some steps do, in a branch of the graph, are not counted.
     """
     count = 0
     for operation in graph.get_operations():
@@ -102,7 +108,7 @@ def operations(graph):
 
 
 def peak(precision, side=2048, rounds=10):
-    """Operations per second of the fastest of some products of two large matrices."""
+    """Operations per second in the fastest of several products of two large matrices."""
     dtype = "float32" if precision == "float32" else "bfloat16"
     matrix = tf.cast(tf.random.normal((side, side)), dtype)
     product = tf.function(lambda: tf.reduce_sum(matrix @ matrix))
@@ -116,21 +122,21 @@ def peak(precision, side=2048, rounds=10):
 
 
 def measure(steps, rounds, count):
-    """{variant: seconds of each step}, the variants taking turns."""
+    """{variant: [mean seconds of a step, one for each turn]}; the variants run alternately."""
     seconds = {variant: [] for variant in steps}
     for step in steps.values():
         step()  # traces, and fills the caches
     for _ in range(rounds):
         for variant, step in steps.items():
+            began = time.perf_counter()
             for _ in range(count):
-                began = time.perf_counter()
                 step()
-                seconds[variant].append(time.perf_counter() - began)
+            seconds[variant].append((time.perf_counter() - began) / count)
     return seconds
 
 
 def download_size(requirements):
-    """Bytes that pip downloads to install these requirements on this machine, its cache empty."""
+    """Bytes that pip downloads for these requirements on this machine, with an empty cache."""
     with tempfile.TemporaryDirectory() as folder:
         pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-cache-dir"]
         process = subprocess.run([*pip, "--dest", folder, "--requirement", requirements])
@@ -143,6 +149,9 @@ def main():
     chosen = lessons_of(settings.lessons)
     utils.require(settings.rounds >= 1, "--rounds", settings.rounds, "1 or more")
     utils.require(settings.steps >= 1, "--steps", settings.steps, "1 or more")
+    utils.require(settings.precisions, "--precisions", "", "at least one precision")
+    there = not settings.json or pathlib.Path(settings.json).resolve().parent.is_dir()
+    utils.require(there, "--json", settings.json, "a file in a folder that exists")
     keras.utils.set_random_seed(0)
     peaks = {precision: peak(precision) for precision in settings.precisions}
     machine = (
@@ -159,7 +168,7 @@ def main():
     for lesson in chosen:
         steps, batch_size, count = variants(lesson, settings.precisions)
         seconds = measure(steps, settings.rounds, settings.steps)
-        eager = np.median(next(iter(seconds.values())))  # of the first precision named
+        eager = np.median(next(iter(seconds.values())))  # of the first precision
         for (precision, mode), times in seconds.items():
             low, median, high = np.percentile(times, [25, 50, 75])
             row = {

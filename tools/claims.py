@@ -1,18 +1,21 @@
 """What blog posts claim about these GANs, measured: every claim is a few commands and their scores.
 
-    python -m tools.claims --list       the claims, and the commands behind each
+    python -m tools.claims --list       the claims, and the commands of each
     python -m tools.claims              run what has not been run yet
-    python -m tools.claims --only 4 12  some of them; a lesson's name: what its page shows changed
+    python -m tools.claims --only 4 12  some of them; a lesson's name: the commands of its
+                                        exercises that no other claim has; NAME_seeds: its default
+                                        run, with three seeds
 
-All sides of a claim get the same budget, and every side is run for several seeds. An interrupted
-run resumes. What came out is written into docs/claims/, one JSON file per claim, and the
-pictures into docs/img/; `python -m tools.gallery` makes the tables of the pages from that. The
-claims themselves, and the commands, are in lessons.py.
+All sides of a claim have the same budget, except where scores are plotted over time. Every side is
+run with several seeds. An interrupted run resumes. The results are written into docs/claims/, one
+JSON file per claim, and the pictures into docs/img/; `python -m tools.gallery` makes the tables of
+the pages from them. The claims and the commands are in lessons.py.
 
-The verdict is the plainest there is. A difference counts if every seed of one side is better than
-every seed of the other; where they overlap it is too close to say. (By chance alone, three seeds
-against three fall apart like that in 1 of 10 cases, either way.) Times count only if each run had
-the machine to itself.
+The rule for the result is simple. A difference counts if every seed of one side is better than
+every seed of the other; if they overlap, the result is undecided. "As good as" is different: it
+holds unless every seed of the first side is worse. (By chance alone, three seeds against three are
+separated in this way in 1 of 10 cases.) Times count only if no other run was on the machine at the
+same time.
 """
 
 import concurrent.futures
@@ -21,18 +24,18 @@ import datetime
 import json
 import os
 import pathlib
-import re
 import shlex
 import subprocess
 import sys
+from typing import Literal
 
-import utils  # first of all: it prepares TensorFlow
+import utils  # must be the first import: it prepares TensorFlow
 import keras
 import tensorflow as tf
-from PIL import Image, ImageDraw, ImageFont
 
 import lessons
 import runs
+import visual
 from tools import gallery
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -41,63 +44,66 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 @dataclasses.dataclass
 class Settings:
     only: tuple[str, ...] = ()
-    """which claims, by their numbers or words; a lesson's name stands for its changes"""
+    """which claims, by their numbers or words; a lesson's name stands for the commands of
+    its exercises that no other claim has, NAME_seeds for its default run"""
     list: bool = False
-    """say what would be run, and run nothing"""
+    """print what would be run, and run nothing"""
     colour: str = "cifar10"
-    """the colour pictures, where a claim wants them: a data set or a folder, as --data of the
-    scripts takes it; '' = leave them out"""
+    """the colour pictures for the claims that need them: a data set or a folder, as for --data of
+    the scripts; '' = leave these runs out"""
+    precision: Literal["auto", "float32", "mixed_bfloat16"] = "float32"
+    """precision of the runs; float32 as on most laptops, so that scores of different machines can
+    be compared"""
     jobs: int = 1
-    """runs at the same time, each with its share of the cores; with more than one, times are not
-    comparable, and no verdict is made of them"""
+    """number of runs at the same time, each with a part of the cores; with more than one, times
+    cannot be compared and have no result"""
     rerun: bool = False
-    """run those again that were made by other code than today's"""
+    """repeat the runs that were made by different code, or in a different precision"""
     results: str = "results"
-    """folder for the runs, below the repository's if it is no absolute path"""
+    """folder for the runs; a relative path begins at the repository's folder"""
     docs: str = str(ROOT / "docs")
-    """folder for what came out"""
+    """folder for the results"""
     smoke: bool = False
-    """runs of two steps, into the folder smoke of the results, to see that all works; docs/ stays
-    as it is"""
+    """a test: runs of two steps, into the folder smoke below --results; docs/ does not change"""
 
 
 @dataclasses.dataclass
 class Result:
-    """What is to be known of one run of a side."""
+    """The result of one run of a side."""
 
     scores: dict
+    precision: str
+    """precision of the run; "unknown" for runs of earlier versions"""
     code: str | None
-    """by which it was made, as runs.code_digest gives it"""
+    """digest of the code that made it, see runs.code_digest; None if it is unknown"""
     jobs: int
-    """how many ran at the same time, at the most"""
+    """the largest number of runs at the same time"""
 
 
 # ------------------------------------------------------------------------------------ running sides
 
 
 def lesson_of(side):
-    """The lesson whose script a side is a command of."""
+    """The lesson whose script a side runs."""
     return lessons.named(shlex.split(side)[0].removesuffix(".py"))
 
 
-def arguments(side, settings):
-    """The command line of a side: the script, its budget, and what makes it this side."""
+def arguments(side, settings, full=False):
+    """The command line of a side: the script, its budget (not at full length), and the options of
+    this side.
+    """
     script, *options = shlex.split(side)
     options = [settings.colour if option == "COLOUR" else option for option in options]
+    budget = "" if full else lesson_of(side).budget
     shortened = "--epochs 1 --steps-per-epoch 2" if settings.smoke else ""
-    # Of an option that is given twice, the last one counts.
-    return [script, *shlex.split(lesson_of(side).budget), *options, *shlex.split(shortened)]
+    # If an option is given twice, the last one counts.
+    return [script, *shlex.split(budget), *options, *shlex.split(shortened)]
 
 
-def folder(side, seed, settings):
-    """Where a run of a side is kept; claims that share a side share its runs.
-
-    Named by the whole command line, so that runs of another budget are never taken for these.
-    """
-    command = " ".join(arguments(side, settings)).replace("--", "").lower()
-    name = re.sub(r"[^a-z0-9.-]+", "_", command)
+def folder(side, seed, settings, full=False):
+    """The folder of a run of a side; claims with the same side use the same runs."""
     kind = "smoke" if settings.smoke else "claims"
-    return pathlib.Path(settings.results) / kind / name / f"seed{seed}"
+    return gallery.kept_at(settings.results, arguments(side, settings, full), seed, kind)
 
 
 def sides_of(claim, settings):
@@ -105,42 +111,49 @@ def sides_of(claim, settings):
     return [side for side in claim.sides if settings.colour or "COLOUR" not in side]
 
 
-def run_side(side, seed, settings):
-    """Run one side for one seed, unless that has been done; returns a Result."""
-    out = ROOT / folder(side, seed, settings)
+def run_side(side, seed, settings, full=False):
+    """Run one side with one seed, unless this run exists; returns a Result."""
+    out = ROOT / folder(side, seed, settings, full)
     mark, finished = runs.read_mark(out), (out / "scores.json").exists()
     if mark is None and out.exists() and any(out.iterdir()):
-        aside(out)  # a run of an earlier version: no script would take, or delete, its folder
+        aside(out)  # of an earlier version: no script would use or delete its folder
         finished = False
     older = bool(mark or finished) and made_by(mark) != runs.code_digest(lesson_of(side).script)
+    made_in = (mark or {}).get("precision", settings.precision)
+    older |= settings.precision not in ("auto", made_in)
     if not finished or (older and settings.rerun):
-        # Fresh, too, if it was broken off: no run is finished by other code than began it.
-        run_script(side, seed, settings, fresh=older)
+        # Also with --fresh if the run was interrupted: a run must be finished by the code that
+        # started it.
+        run_script(side, seed, settings, older, full)
         older = False
-    note = ": made by other code than today's; --rerun runs it again" if older else ""
+    other = "by other code, or in another precision, than today's"
+    note = f": made {other}; --rerun runs it again" if older else ""
     print(f"{'older' if older else 'run':10} seed {seed}  {side}{note}")
     scores = json.loads((out / "scores.json").read_text())
-    return Result(scores, made_by(runs.read_mark(out)), jobs_of(out) or settings.jobs)
+    mark = runs.read_mark(out) or {}
+    precision = mark.get("precision", "unknown")
+    return Result(scores, precision, made_by(mark), jobs_of(out) or settings.jobs)
 
 
 def aside(out):
-    """Give a folder that no run of today can use another name, beside it."""
+    """Rename a folder that the present version cannot use; it stays in the same place."""
     names = (out.with_name(f"{out.name}.old{number}") for number in range(1, 1000))
     name = next(name for name in names if not name.exists())
     out.rename(name)
     print(f"set aside  {name}: of an earlier version")
 
 
-def run_script(side, seed, settings, fresh):
+def run_script(side, seed, settings, fresh, full=False):
     """Run the command of a side, in the repository's folder; BadInput if it fails."""
-    out = folder(side, seed, settings)
-    script, *options = arguments(side, settings)
-    options += ["--seed", str(seed), "--out", str(out), *(["--fresh"] if fresh else [])]
+    out = folder(side, seed, settings, full)
+    script, *options = arguments(side, settings, full)
+    options += ["--seed", str(seed), "--out", str(out), "--precision", settings.precision]
+    options += ["--fresh"] if fresh else []
     (ROOT / out).parent.mkdir(parents=True, exist_ok=True)
     jobs = settings.jobs if fresh else max(settings.jobs, jobs_of(ROOT / out) or 1)
     utils.write_json(jobs_file(ROOT / out), {"jobs": jobs})
     threads = str(max(1, (os.cpu_count() or 1) // settings.jobs))
-    # The script of a lesson elsewhere finds the shared modules by PYTHONPATH.
+    # A lesson's script in another folder finds the shared modules by PYTHONPATH.
     path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     environment = {"TF_NUM_INTRAOP_THREADS": threads, "OMP_NUM_THREADS": threads}
     process = subprocess.run(
@@ -153,27 +166,28 @@ def run_script(side, seed, settings, fresh):
     if process.returncode:
         hint = "; or leave colour out with --colour ''" if "COLOUR" in side else ""
         command = " ".join([script, *options])
-        raise utils.BadInput(f"{command} failed: {process.stderr.strip()}{hint}")
+        said = (process.stderr.strip().splitlines() or ["no message"])[-1]
+        raise utils.BadInput(f"{command} failed: {said}{hint}")
 
 
 def made_by(mark):
-    """The digest of the code that made a run, by its mark; None where that does not say."""
+    """The digest of the code that made a run, from its mark; None if that does not say it."""
     return (mark or {}).get("code")
 
 
 def jobs_file(out):
-    """Beside a run's folder: how many ran at the same time, which no run knows of itself."""
+    """The file next to a run's folder: how many ran at the same time. A run does not know this."""
     return out.with_name(f"{out.name}.json")
 
 
 def jobs_of(out):
-    """What stands there, or None."""
+    """The number in this file, or None."""
     path = jobs_file(out)
     return json.loads(path.read_text())["jobs"] if path.exists() else None
 
 
 def discriminator_weights(side, settings):
-    """How many weights the discriminator of a side has."""
+    """The number of weights of a side's discriminator."""
     lesson, (_, *options) = lesson_of(side), arguments(side, settings)
     chosen = utils.parse(lesson.module.Settings, "", options)
     model = lesson.build(chosen, *lesson.module.load(chosen))
@@ -181,19 +195,20 @@ def discriminator_weights(side, settings):
 
 
 def last_means(run):
-    """What the progress bar of a run has shown, over its last epoch."""
-    return {name: means[-1] for name, means in gallery.epoch_means(run).items()}
+    """What the progress bar of a run of any script has shown, over its last epoch."""
+    means = gallery.epoch_means(run)
+    return {name: means[name][-1] for name in lessons.SAID if name in means}
 
 
-# ------------------------------------------------------------------------------------ what came out
+# ------------------------------------------------------------------------------------------ results
 
 
 def verdict(comparison, scores, alone=True):
-    """ "holds", "does not hold", "too close to say" or, for want of figures, "not measured".
+    """ "holds", "does not hold", "too close to say" or, if scores are missing, "not measured".
 
     Args:
         scores: {side: {score: [one per seed]}}.
-        alone: did each run have the machine to itself? If not, times say nothing.
+        alone: was each run alone on the machine? If not, times are not reliable.
     """
     missing = any(comparison.score not in scores[side] for side in sides_named(comparison))
     if missing or (comparison.score == "train_seconds" and not alone):
@@ -218,7 +233,7 @@ def sides_named(comparison):
 
 
 def values(side, score, scores):
-    """A score's values, one per seed; of several sides, the largest divided by the smallest."""
+    """A score's values, one per seed; for several sides, the largest divided by the smallest."""
     if isinstance(side, str):
         return scores[side][score]
     of_seeds = zip(*(scores[s][score] for s in side), strict=True)
@@ -226,23 +241,26 @@ def values(side, score, scores):
 
 
 def picture(claim, settings):
-    """The last frames of the first seed's runs below each other, each with its command."""
-    sides = sides_of(claim, settings)
-    frames = [Image.open(runs.frame_paths(ROOT / folder(s, 0, settings))[-1]) for s in sides]
-    size = max(560, *(frame.width for frame in frames)), sum(frame.height + 22 for frame in frames)
-    mode = "L" if all(frame.mode == "L" for frame in frames) else "RGB"
-    whole = Image.new(mode, size, "white")
-    draw, font, y = ImageDraw.Draw(whole), ImageFont.load_default(14), 0
-    for side, frame in zip(sides, frames, strict=True):
-        draw.text((4, y + 4), f"python {side}", fill="black", font=font)
-        whole.paste(frame, (0, y + 22))
-        y += frame.height + 22
-    # Photographs hardly get smaller as PNG; with few colours they do.
-    return whole if mode == "L" else whole.quantize(128, dither=Image.Dither.NONE)
+    """What the first seed's runs made in the end: below each command, its pictures.
+
+    Rows that have been shown already, such as the originals, are left out.
+    """
+    parts, known = [], set()
+    for side in sides_of(claim, settings):
+        path = runs.frame_paths(ROOT / folder(side, 0, settings, claim.full))[-1]
+        rows = [((row.label, row.images[0].tobytes()), row) for row in visual.rows_of([path])]
+        parts.append((f"python {side}", None))
+        parts += [(row.label, row.images[0]) for key, row in rows if key not in known]
+        known |= {key for key, _ in rows}
+    return visual.listed(parts)
 
 
 def gathered(claim, results, settings):
-    """{side: {score: [one per seed]}} of a claim's runs, {side: [a Result per seed]}."""
+    """{side: {score: [one per seed]}} of a claim's runs.
+
+    Args:
+        results: {side: [a Result per seed]}.
+    """
     scores = {side: {} for side in results}
     for side, of_seeds in results.items():
         counted = {}
@@ -250,32 +268,35 @@ def gathered(claim, results, settings):
             counted = {"d_weights": discriminator_weights(side, settings)}
         for seed, result in enumerate(of_seeds):
             figures = result.scores | counted
-            figures.pop("peak_memory", None)  # hardly differs
-            if claim.progress:
-                figures |= last_means(ROOT / folder(side, seed, settings))
+            figures.pop("peak_memory", None)  # nearly the same for all
+            figures |= last_means(ROOT / folder(side, seed, settings, claim.full))
             for score, value in figures.items():
                 scores[side].setdefault(score, []).append(value)
     return scores
 
 
 def code_of(side, of_seeds):
-    """The digest of the code that made a side's runs; if they differ, one that is not today's."""
+    """The digest of the code that made a side's runs; if they differ, not that of today's code."""
     now = runs.code_digest(lesson_of(side).script)
     return next((result.code for result in of_seeds if result.code != now), now)
 
 
 def write(name, claim, results, settings):
-    """One claim's JSON file and picture."""
+    """Write the JSON file and the picture of one claim."""
     scores = gathered(claim, results, settings)
-    jobs = max(result.jobs for of_seeds in results.values() for result in of_seeds)
+    every = [result for of_seeds in results.values() for result in of_seeds]
+    jobs = max(result.jobs for result in every)
     record = {
         "claim": claim.english,
         "date": datetime.date.today().isoformat(),
         "machine": f"{os.cpu_count()} cores, TensorFlow {tf.__version__}, "
         f"Keras {keras.__version__}",
         "jobs": jobs,
+        "precision": ", ".join(sorted({result.precision for result in every})),
         "code": {side: code_of(side, of_seeds) for side, of_seeds in results.items()},
-        "commands": {side: " ".join(["python", *arguments(side, settings)]) for side in scores},
+        "commands": {
+            side: " ".join(["python", *arguments(side, settings, claim.full)]) for side in scores
+        },
         "seeds": list(range(len(next(iter(results.values()))))),
         "scores": scores,
         "verdicts": [
@@ -288,8 +309,9 @@ def write(name, claim, results, settings):
     for sub in ("claims", "img"):
         (docs / sub).mkdir(parents=True, exist_ok=True)
     utils.write_json(docs / "claims" / f"{name}.json", record)
-    with utils.replacing(docs / "img" / f"claim_{name}.png") as part:
-        picture(claim, settings).save(part, format="PNG", optimize=True)
+    if len(results) > 1:
+        with utils.replacing(docs / "img" / f"claim_{name}.png") as part:
+            picture(claim, settings).save(part, format="PNG", optimize=True)
     for found in record["verdicts"]:
         claimed = "as good as" if found["claimed"] == "as good" else f"{found['claimed']} than"
         print(
@@ -299,7 +321,7 @@ def write(name, claim, results, settings):
 
 
 def record_is_older(name, claim, settings):
-    """Is there a record of this claim in docs/, made by other code than today's?"""
+    """Is there a record of this claim in docs/ that was made by different code than today's?"""
     path = pathlib.Path(settings.docs) / "claims" / f"{name}.json"
     if not path.exists():
         return False
@@ -323,22 +345,25 @@ def main():
             older = " (docs: older than the code)" if record_is_older(name, claim, settings) else ""
             print(f"{name}. {claim.english}{older}")
             for side in sides_of(claim, settings):
-                print("       python", *arguments(side, settings))
+                print("       python", *arguments(side, settings, claim.full))
         return
-    # Seed by seed, so that the sides of one seed run side by side; shared sides run once.
+    # Seed by seed, so that all sides of one seed run at about the same time; shared sides run once.
     seeds = {name: range(1 if settings.smoke else claim.seeds) for name, claim in chosen.items()}
     wanted = dict.fromkeys(
-        (side, seed)
+        (side, seed, claim.full)
         for name, claim in chosen.items()
         for seed in seeds[name]
         for side in sides_of(claim, settings)
     )
     pool = concurrent.futures.ThreadPoolExecutor(settings.jobs)
     try:
-        found = {run: pool.submit(run_side, *run, settings) for run in wanted}
+        found = {
+            (side, seed, full): pool.submit(run_side, side, seed, settings, full)
+            for side, seed, full in wanted
+        }
         for name, claim in chosen.items():
             results = {
-                side: [found[side, seed].result() for seed in seeds[name]]
+                side: [found[side, seed, claim.full].result() for seed in seeds[name]]
                 for side in sides_of(claim, settings)
             }
             write(name, claim, results, settings)

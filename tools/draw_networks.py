@@ -1,49 +1,53 @@
-"""Draws the networks of the lessons, with the shapes of everything that flows through them.
+"""Draws the networks of the lessons, with the shapes of all tensors between the layers.
 
     python -m tools.draw_networks                 those of all lessons, into docs/img
     python -m tools.draw_networks --lessons cgan  some of them
 
-Drawn from the models that the scripts build for MNIST: what the picture shows is what is trained.
-The inputs are called what their `keras.Input(name=...)` says.
+The scripts build the models for MNIST, so the picture shows the networks that are trained. The
+names of the inputs come from `keras.Input(name=...)`.
 """
 
 import dataclasses
 import pathlib
 
-import utils  # first of all: it prepares TensorFlow
+import utils  # must be the first import: it prepares TensorFlow
 import keras
-import matplotlib.figure
+import matplotlib
 import matplotlib.patches
 import numpy as np
 
+import visual
 from tools import bench
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-# What only changes the values gets no box of its own: its name stands beside the box before it.
+# Layers that change only the values have no box: their names stand next to the box before them.
 BESIDE = {
     "BatchNormalization": "batch norm",
     "InstanceNormalization": "instance norm",
     "LeakyReLU": "LeakyReLU",
     "ReLU": "ReLU",
     "Dropout": "dropout",
+    "SpatialDropout2D": "dropout of channels",
     "GaussianNoise": "noise",
     "Activation": "",
     "Identity": "",
     "Greater": "",
 }
+# Letters as letters, not as outlines; the same file for the same networks.
+AS_SVG = {"svg.fonttype": "none", "svg.hashsalt": "networks", "text.color": visual.GREY}
 
 
 @dataclasses.dataclass
 class Settings:
     lessons: tuple[str, ...] = ()
-    """which lessons' networks; without, those of all"""
+    """the lessons whose networks are drawn; none = all"""
     out: str = str(ROOT / "docs" / "img")
-    """folder for the pictures, LESSON_networks.png"""
+    """folder for the pictures, LESSON_networks.svg"""
 
 
 @dataclasses.dataclass
 class Box:
-    """A tensor between two layers: its shape, how it came about, and the boxes it came from."""
+    """A tensor between two layers: its shape, the layers that made it, and the boxes before it."""
 
     shape: tuple
     made_by: list
@@ -89,7 +93,7 @@ def boxes_of(network):
 
 
 def described(operation, sources):
-    """What a layer is called in the picture; sources: what its inputs are called."""
+    """The name of a layer in the picture; sources: the names of its inputs."""
     kind = type(operation).__name__
     if kind in ("Conv2D", "Conv2DTranspose"):
         height, width = operation.kernel_size
@@ -101,29 +105,30 @@ def described(operation, sources):
 
 
 def draw(ax, title, boxes, weights):
-    """One network, from top to bottom; a line on the left is a way past the boxes between."""
+    """Draw one network, from top to bottom; a line on the left skips the boxes in between."""
     sizes = np.array([np.log2(np.prod(box.shape)) for box in boxes])
     halves = 0.5 + 1.6 * sizes / sizes.max()
     lines = [(i, source) for i, box in enumerate(boxes) for source in box.sources if source < i - 1]
     columns = {line: k for k, line in enumerate(sorted(lines, key=lambda line: line[0] - line[1]))}
     for i, box in enumerate(boxes):
         corner = (-halves[i], -i - 0.28)
-        style = {"facecolor": "#dce9f7", "edgecolor": "#30506f"}
+        style = {"facecolor": "#4f8fd040", "edgecolor": "#4f8fd0"}
         ax.add_patch(matplotlib.patches.Rectangle(corner, 2 * halves[i], 0.56, **style))
-        ax.text(0, -i, "x".join(map(str, box.shape)), ha="center", va="center", fontsize=9)
-        ax.text(2.4, -i, ", ".join(box.made_by), ha="left", va="center", fontsize=8)
+        ax.text(0, -i, "x".join(map(str, box.shape)), ha="center", va="center", fontsize=10)
+        ax.text(2.4, -i, ", ".join(box.made_by), ha="left", va="center", fontsize=10)
         for source in box.sources:
             if source == i - 1:
                 ends = (0, -i + 0.28), (0, -source - 0.28)
-                ax.annotate("", *ends, arrowprops={"arrowstyle": "->"})
+                ax.annotate("", *ends, arrowprops={"arrowstyle": "->", "color": visual.GREY})
             else:
                 left = -2.4 - 0.35 * columns[i, source]
-                # In above the middle and out below it: two lines of one box stay apart.
+                # Lines enter above the middle and leave below it: two lines do not meet.
                 xs, ys = [-halves[source], left, left, -halves[i]], [-source - 0.1, -i + 0.1]
                 ax.plot(xs, np.repeat(ys, 2), color="#b5651d", lw=1)
                 ax.plot(-halves[i], ys[1], ">", color="#b5651d", ms=4)
-    ax.set_title(f"{title}\n{weights:,} weights", fontsize=10)
-    ax.set_xlim(-4.5, 8)
+    ax.set_title(f"{title}: {weights:,} weights", fontsize=12)
+    ax.set_xlim(-4, 10)
+    ax.set_ylim(-len(boxes) + 0.4, 0.6)
     ax.axis("off")
 
 
@@ -135,17 +140,19 @@ def main():
         model = lesson.build(chosen, *lesson.module.load(chosen))
         networks = [getattr(model, name) for name in lesson.drawn]
         listed = [boxes_of(network) for network in networks]
-        rows = max(map(len, listed))
-        figure = matplotlib.figure.Figure(figsize=(12, 0.42 * rows + 0.8), dpi=100)
-        axes = figure.subplots(1, len(networks), squeeze=False)[0]
-        for ax, name, network, boxes in zip(axes, lesson.drawn, networks, listed, strict=True):
-            weights = sum(int(np.prod(weight.shape)) for weight in network.trainable_weights)
-            draw(ax, f"{lesson.script.name}: {name}", boxes, weights)
-            ax.set_ylim(-rows + 0.4, 0.6)
-        figure.tight_layout()
-        path = out / f"{lesson.name}_networks.png"
-        with utils.replacing(path) as part:
-            figure.savefig(part, format="png")
+        # Below each other and no wider than a page shows it, so that all letters can be read.
+        rows = [len(boxes) for boxes in listed]
+        options = {"layout": "constrained", "height_ratios": rows}
+        size = 7.5, 0.42 * sum(rows) + 0.5 * len(rows)
+        with matplotlib.rc_context(AS_SVG):
+            figure, axes = visual.figure_of(size, len(networks), **options)
+            drawn = zip(axes[:, 0], lesson.drawn, networks, listed, strict=True)
+            for ax, name, network, boxes in drawn:
+                weights = sum(int(np.prod(weight.shape)) for weight in network.trainable_weights)
+                draw(ax, f"{lesson.script.name}: {name}", boxes, weights)
+            path = out / f"{lesson.name}_networks.svg"
+            with utils.replacing(path) as part:
+                figure.savefig(part, format="svg", metadata={"Date": None})
         print(f"written    {path}")
 
 

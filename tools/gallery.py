@@ -1,14 +1,16 @@
-"""Puts what the scripts have made into the pages: their GIFs, pictures, scores and measurements.
+"""Puts the results of the scripts into the pages: their GIFs, pictures, scores and measurements.
 
     python -m tools.gallery            from results/ into docs/, and from there into the pages
     python -m tools.gallery --compare  writes nothing; exit code 1 if a page differs from docs/
 
-A lesson that has not been run, or not finished, keeps what docs/ has of it. What is made stands in
-a page between the comments "begin NAME" and "end NAME"; the names are the keys of BLOCKS, below. It
-is made from lessons.py, docs/scores (the scripts' scores), docs/claims (tools.claims) and
+A lesson's run is that of `python -m tools.claims --only NAME_seeds`, or else of its own command. If
+a lesson has no finished run, its files in docs/ stay as they are. The generated text of a page is
+between the comments "begin NAME" and "end NAME"; the names are the keys of BLOCKS, below. It is
+made from lessons.py, docs/scores (the scripts' scores), docs/claims (tools.claims) and
 docs/bench.json (tools.bench).
 """
 
+import ast
 import dataclasses
 import json
 import os
@@ -17,9 +19,10 @@ import re
 import shlex
 import shutil
 import sys
+import textwrap
 from collections import Counter
 
-import utils  # first of all: it prepares TensorFlow
+import utils  # must be the first import: it prepares TensorFlow
 import numpy as np
 
 import lessons
@@ -29,23 +32,34 @@ import visual
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
-# {folder in results/: (lesson, options)} of what fills the same holes.
+# {folder in results/: (lesson, options)} of the runs that fill the same holes.
 HOLES = {
     "ccgan": ("ccgan", ""),
     "pix2pix": ("pix2pix", ""),
     "pix2pix_l2": ("pix2pix", "--loss l2"),
 }
+HORSES = "dcgan_horses"  # the folder of the run in colour that DCGAN's page shows
+# The pages that are no lesson's, in the order in which they are linked.
+OTHER_PAGES = ("claims", "scores", "gallery", "normal", "speed", "howto", "posts", "glossary")
+# {text in the files: text on the pages (English, Chinese)}
 WORDS = {
-    "holds": "成立",
-    "does not hold": "不成立",
-    "too close to say": "差别太小，说不准",
-    "not measured": "未测",
-    "higher than": "高于",
-    "lower than": "低于",
-    "as good as": "不差于",
-    "spread of": "几组之间的差距：",
-    "untouched": "真实",
-    "holed": "不补",
+    "holds": ("holds", "成立"),
+    "does not hold": ("does not hold", "不成立"),
+    "too close to say": ("undecided", "无法判断"),
+    "not measured": ("not measured", "未测"),
+    "higher than": ("higher than", "高于"),
+    "lower than": ("lower than", "低于"),
+    "as good as": ("as good as", "不差于"),
+    "spread of": ("spread of ", "几组初始权重之间的差距，"),
+    "untouched": ("real digits", "真实数字"),
+    "holed": ("masked", "未补全"),
+}
+# The same for the scores of the way from class 1 to class 2 (12) and back (21).
+TRANSLATED = {
+    "taken": ("{}→{} accepted", "{}→{} 转换成功率"),
+    "diversity": ("{}→{} diversity", "{}→{} 多样性"),
+    "frechet": ("{}→{} frechet", "{}→{} frechet"),
+    "cycle_l1": ("{}→{}→{} error", "{}→{}→{} 往返误差"),
 }
 
 
@@ -54,15 +68,30 @@ class Settings:
     results: str = "results"
     """folder with a run of each lesson"""
     compare: bool = False
-    """write nothing; exit code 1 if a page does not show what docs/ has"""
+    """write nothing; exit code 1 if a page differs from docs/"""
 
 
 def word(text, chinese):
-    return WORDS.get(text, text) if chinese else text
+    return WORDS[text][chinese] if text in WORDS else text
+
+
+def called(score, chinese, sides=()):
+    """What a score is called on the pages, where these commands are compared.
+
+    Those of CycleGAN have the names of the two classes, 6 and 9; or A and B, where commands choose
+    others.
+    """
+    way, _, rest = score.partition("_")
+    if way not in ("12", "21") or rest not in TRANSLATED:
+        return score
+    first, second = "AB" if any("--from" in side for side in sides) else "69"
+    if way == "21":
+        first, second = second, first
+    return TRANSLATED[rest][chinese].format(first, second, first)
 
 
 def page_of(lesson, chinese=False):
-    """The path of a lesson's page; that of a lesson elsewhere lies beside its script."""
+    """The path of a lesson's page; for a lesson in another folder, in docs/ next to its script."""
     docs = DOCS if lesson.folder == lessons.HERE else lesson.folder / "docs"
     return docs / f"{lesson.name}{'.zh-CN' if chinese else ''}.md"
 
@@ -72,12 +101,12 @@ def readme(chinese=False):
 
 
 def link(target, page):
-    """The way from a page to a file."""
+    """The relative path from a page to a file."""
     return pathlib.PurePath(os.path.relpath(target, page.parent)).as_posix()
 
 
 def command(lesson, options=""):
-    """What is typed, in the repository's folder, to run a lesson."""
+    """The command that runs a lesson, in the repository's folder."""
     script = pathlib.PurePath(os.path.relpath(lesson.script, lessons.HERE)).as_posix()
     return f"python {script} {options}".strip()
 
@@ -89,7 +118,7 @@ def collect(results):
     """Copy each finished run's GIF, samples and scores into docs/."""
     results = pathlib.Path(results)
     for lesson in lessons.LESSONS:
-        name, run = lesson.name, results / lesson.name
+        name, run = lesson.name, run_of(results, lesson.name, lesson.script.name)
         if not (run / "scores.json").exists():
             continue
         if reason := not_the_default_run(lesson, run):
@@ -99,30 +128,62 @@ def collect(results):
             ("generating.gif", f"img/{name}.gif"),
             ("samples.png", f"img/{name}_samples.png"),
             ("losses.png", f"img/{name}_losses.png"),
+            ("progress.png", f"img/{name}_progress.png"),
             ("scores.json", f"scores/{name}.json"),
         ):
             if (run / source).exists():
                 copy(run / source, target)
+        with utils.replacing(DOCS / "img" / f"{name}_strip.gif") as part:
+            visual.save_strip(part, runs.frame_paths(run))
         utils.write_json(DOCS / "scores" / f"{name}_epochs.json", epoch_means(run))
         utils.write_json(DOCS / "scores" / f"{name}_run.json", how_made(run))
+    if (results / HORSES / "scores.json").exists():
+        frames = runs.frame_paths(results / HORSES)
+        rows = [
+            (f"epoch {int(path.stem)}", row.images[0])
+            for path in (frames[0], frames[-1])
+            for row in visual.rows_of([path])
+        ]
+        with utils.replacing(DOCS / "img" / f"{HORSES}.png") as part:
+            visual.listed(rows).save(part, format="PNG", optimize=True)
     for path in sorted((DOCS / "claims").glob("*.json")):
         if read(f"claims/{path.name}")["verdicts"]:
             plot_claim(path.stem, DOCS / "img" / f"claim_{path.stem}_scores.png")
     others = set(HOLES) - {lesson.name for lesson in lessons.LESSONS}
+    places = {
+        run: run_of(results, run, lesson_of(run).script.name, *options_of(run)) for run in HOLES
+    }
     for run in others:
-        scores = results / run / "scores.json"
+        scores = places[run] / "scores.json"
         if scores.exists():
-            reason = not_the_default_run(lesson_of(run), results / run, options_of(run))
+            reason = not_the_default_run(lesson_of(run), places[run], options_of(run))
             if reason:
-                print(f"left out   {results / run}: {reason}")
+                print(f"left out   {places[run]}: {reason}")
             else:
                 copy(scores, f"scores/{run}.json")
-    finished = all((results / run / "generator.keras").exists() for run in HOLES)
+    finished = all((place / "generator.keras").exists() for place in places.values())
     if finished and not any(
-        not_the_default_run(lesson_of(run), results / run, options_of(run)) for run in HOLES
+        not_the_default_run(lesson_of(run), place, options_of(run)) for run, place in places.items()
     ):
         with utils.replacing(DOCS / "img" / "holes.png") as part:
-            side_by_side(results).save(part, format="PNG")
+            side_by_side(places).save(part, format="PNG")
+
+
+def kept_at(results, words, seed, kind="claims"):
+    """The folder where tools.claims keeps a run of a command line.
+
+    Its name contains the complete command line, so that runs of a different length are elsewhere.
+    """
+    name = re.sub(r"[^a-z0-9.-]+", "_", " ".join(words).replace("--", "").lower())
+    return pathlib.Path(results) / kind / name / f"seed{seed}"
+
+
+def run_of(results, name, *words):
+    """The folder of a lesson's run with this name: that of tools.claims, or else that of the
+    command itself.
+    """
+    kept = kept_at(results, words, 0)
+    return kept if kept.exists() else results / name
 
 
 def not_the_default_run(lesson, run, options=()):
@@ -163,7 +224,7 @@ def copy(source, target):
 
 
 def epoch_means(run):
-    """{figure: its mean over the steps of each epoch} of a run's history."""
+    """{name: [mean of this value over the steps of each epoch]} from a run's history."""
     history = utils.read_csv(run / "history.csv")
     epochs = sorted({row["epoch"] for row in history})
     return {
@@ -174,20 +235,20 @@ def epoch_means(run):
 
 
 def how_made(run):
-    """The seed, the precision and the machine of a run, as far as its mark tells."""
+    """The seed, the precision and the machine of a run, if its mark contains them."""
     mark = runs.read_mark(run) or {}
     facts = {name: mark.get(name) for name in ("precision", "machine")}
     return {"seed": mark.get("settings", {}).get("seed")} | facts
 
 
-def side_by_side(results):
+def side_by_side(places):
     """The same digits with the same holes, completed by each command of HOLES."""
     data = mnist_ds.load()
     images, masks = mnist_ds.held_out_holes(data, mnist_ds.HoleSettings().hole)
     some = mnist_ds.some_of_each_class(data.test.labels)
     rows = {}
     for run, (name, options) in HOLES.items():
-        lesson, generator = lessons.named(name), runs.load_generator(results / run)
+        lesson, generator = lessons.named(name), runs.load_generator(places[run])
         settings = utils.parse(lesson.module.Settings, "", shlex.split(options))
         made = lesson.module.complete(generator, settings, images[some], masks[some])
         rows |= {"original": made["original"], "holed": made["holed"]}
@@ -199,7 +260,7 @@ def side_by_side(results):
 
 
 def shown(name, value):
-    """A score as people write it; nothing where there is none."""
+    """A score as text, with its unit; "" if there is none."""
     if value is None:
         return ""
     if name.endswith(("recognised", "accuracy", "share", "taken")):
@@ -212,7 +273,7 @@ def shown(name, value):
 
 
 def bold(name, scores):
-    """A score of these in bold; nothing if it is not among them."""
+    """One of these scores in bold; "" if it is not among them."""
     return f"**{shown(name, scores[name])}**" if scores.get(name) is not None else ""
 
 
@@ -223,102 +284,243 @@ def read(path):
 
 
 def references(lesson):
-    """The endings of the names of figures with which those of a lesson are to be compared."""
+    """The endings of the names of a lesson's reference values."""
     return list(dict.fromkeys(ending for endings in lesson.scores.values() for ending in endings))
 
 
 def with_references(name, scores, endings, chinese):
-    """What a score is to be compared with: the same figure for what is named by its ending."""
-    return ", ".join(
+    """The reference values of a score, as text; endings: those of their names."""
+    return ("，" if chinese else ", ").join(
         f"{word(ending, chinese)} {shown(name, scores[f'{name}_{ending}'])}"
         for ending in endings
         if f"{name}_{ending}" in scores
     )
 
 
-def rows_of(header, rows):
+def table(header, rows):
     """A Markdown table."""
     lines = [header, ["---"] * len(header), *rows]
     return "".join("| " + " | ".join(map(str, line)) + " |\n" for line in lines)
 
 
-# ------------------------------------------------------------- what stands between begin and end
+# -------------------------------------------------------------------- text between begin and end
 #
-# Each takes whether it is to be Chinese, and the path of the page, and gives the text; or None,
-# which leaves the page as it is.
+# The arguments of each function: is the page Chinese, and its path. It returns the text, or None:
+# then the page stays as it is.
+
+
+def strips_block(chinese, page):
+    """A row per lesson: what it does, and a few pictures of it that move."""
+    colon = "：" if chinese else ": "
+    rows = []
+    for lesson in lessons.LESSONS:
+        gif = link(DOCS / "img" / f"{lesson.name}_strip.gif", page)
+        linked = f"[**{lesson.title}**]({link(page_of(lesson, chinese), page)})"
+        said = f"{linked}{colon}{lesson.idea[chinese]}"
+        rows.append((said, f"![{alternative(lesson, chinese)}]({gif})"))
+    header = ("课程", "训练过程") if chinese else ("lesson", "as it learns")
+    return table(header, rows)
+
+
+def alternative(lesson, chinese):
+    """The alternative text of a lesson's GIF."""
+    if chinese:
+        return f"{lesson.title}：{lesson.idea[True]}；同样的几张图，逐轮的变化"
+    return f"{lesson.title} {lesson.idea[False]}: the same pictures, epoch by epoch"
 
 
 def gallery_block(chinese, page):
-    """A row per lesson: its GIF, idea, paper, command, and what the default run has reached."""
-    header = (
-        ("", "", "训练", "得分（参照）") if chinese else ("", "", "training", "scores (reference)")
-    )
-    colon, stop = ("：", "。") if chinese else (": ", ". ")
-    rows = []
+    """The moving pictures of each lesson in full size, with its command."""
+    text = ""
     for lesson in lessons.LESSONS:
-        scores = read(f"scores/{lesson.name}.json")
-        reached = [
-            f"{name} {bold(name, scores)}" + (f" ({beside})" if beside else "")
-            for name, endings in lesson.scores.items()
-            if scores.get(name) is not None
-            for beside in [with_references(name, scores, endings, chinese)]
-        ]
-        gif, unit = DOCS / "img" / f"{lesson.name}.gif", "分钟" if chinese else "min"
+        gif = link(DOCS / "img" / f"{lesson.name}.gif", page)
+        text += (
+            f"\n## [{lesson.title}]({link(page_of(lesson, chinese), page)})\n\n"
+            f"    {command(lesson)}\n\n![{alternative(lesson, chinese)}]({gif})\n"
+        )
+    return text + "\n"
+
+
+def lessons_block(chinese, page):
+    """A row per lesson, in the order in which they are to be read: what is new in it, how long it
+    trains, and its two main scores. In brackets stand their mean and standard deviation over the
+    seeds, and what real digits get.
+    """
+    header = (
+        ("", "课程", "新内容", "训练", "种子 0 的得分（三个种子；真实数字）")
+        if chinese
+        else ("", "lesson", "new here", "training", "scores of seed 0 (three seeds; real digits)")
+    )
+    rows = []
+    for number, lesson in enumerate(lessons.LESSONS, start=1):
+        scores, unit = read(f"scores/{lesson.name}.json"), "分钟" if chinese else "min"
+        seeds = scores_of_seeds(lesson)
+        reached = []
+        for name in [name for name in lesson.scores if scores.get(name) is not None][:2]:
+            beside = [mean_and_deviation(name, seeds[name])] if name in seeds else []
+            if (real := scores.get(f"{name}_untouched")) is not None:
+                beside.append(shown(name, real))
+            said = ("；" if chinese else "; ").join(beside)
+            said = said and (f"（{said}）" if chinese else f" ({said})")
+            reached.append(f"{called(name, chinese)} {bold(name, scores)}{said}")
         rows.append(
             (
-                f'<img src="{link(gif, page)}" width="300" alt="{gif.name}">',
-                f"[**{lesson.title}**]({link(page_of(lesson, chinese), page)}){colon}"
-                f"{lesson.idea[chinese]}{stop}"
-                f"[arXiv {lesson.paper}](https://arxiv.org/abs/{lesson.paper})<br>"
-                f"`{command(lesson)}`",
+                number,
+                f"[{lesson.title}]({link(page_of(lesson, chinese), page)})<br>`{command(lesson)}`",
+                lesson.new[chinese],
                 f"{scores['train_seconds'] / 60:.1f} {unit}" if "train_seconds" in scores else "",
                 "<br>".join(reached),
             )
         )
-    return rows_of(header, rows)
+    return table(header, rows)
 
 
-def lessons_block(chinese, page):
-    """The numbered list of the lessons, in the order in which they are to be read."""
-    colon, new, stop = ("：", "。新内容：", "。") if chinese else (": ", ". New: ", ".")
-    return "".join(
-        f"{number}. [{lesson.title}]({link(page_of(lesson, chinese), page)}){colon}"
-        f"{lesson.idea[chinese]}{new}{lesson.new[chinese]}{stop}\n"
-        for number, lesson in enumerate(lessons.LESSONS, start=1)
+def scores_of_seeds(lesson):
+    """{score: [one per seed]} of a lesson's default run; {} if it was not measured."""
+    return read(f"claims/{lesson.name}_seeds.json").get("scores", {}).get(lesson.script.name, {})
+
+
+def lesson_on(page):
+    """The lesson whose page this is."""
+    return lessons.named(page.name.partition(".")[0])
+
+
+def step_block(chinese, page):
+    """The whole training step of a lesson, out of its script, folded."""
+    lesson = lesson_on(page)
+    source = lesson.script.read_text(encoding="utf-8")
+    (model,) = (
+        node
+        for node in ast.parse(source).body
+        if isinstance(node, ast.ClassDef) and node.name == lesson.model
     )
+    (step,) = (node for node in model.body if getattr(node, "name", "") == "train_step")
+    lines = source.splitlines()[step.decorator_list[0].lineno - 1 : step.end_lineno]
+    code = textwrap.dedent("\n".join(lines))
+    name = f"<code>{lesson.script.name}</code>"
+    title = f"{name} 的整个训练步骤" if chinese else f"The whole training step of {name}"
+    return f"<details>\n<summary>{title}</summary>\n\n```python\n{code}\n```\n\n</details>\n"
+
+
+def differences_of(lesson):
+    """The numbered differences from the paper in the docstring of a lesson's script, in order."""
+    docstring = ast.get_docstring(ast.parse(lesson.script.read_text(encoding="utf-8")))
+    told = docstring.partition("Deliberate differences from the paper:")[2]
+    items = re.split(r"^ *\d+\. ", told, flags=re.MULTILINE)[1:]
+    return [" ".join(item.partition("\n\n")[0].split()) for item in items]
+
+
+def differences_block(chinese, page):
+    """The list of differences of a lesson's script, on its page; folded on the Chinese one."""
+    items = enumerate(differences_of(lesson_on(page)), start=1)
+    text = "".join(f"{number}. {item}\n" for number, item in items)
+    if not chinese:
+        return text
+    title = "脚本开头的原文（英文）"
+    return f"<details>\n<summary>{title}</summary>\n\n{text}\n</details>\n"
+
+
+def answer_block(number, chinese, page):
+    """What the commands of an exercise of a lesson's page have given: means and standard
+    deviations.
+    """
+    exercise = lesson_on(page).exercises[number - 1]
+    name = exercise.claim or page.name.partition(".")[0]
+    found, epochs = read(f"claims/{name}.json"), f"scores/{name.removesuffix('_seeds')}_epochs.json"
+    if not set(exercise.sides) <= set(found.get("scores", {})):
+        return None
+    rows = []
+    for side in exercise.sides:
+        scores = found["scores"][side]
+        cells = [
+            mean_and_deviation(score, scores[score]) if score in scores else ""
+            for score in exercise.scores
+        ]
+        rows.append((f"`{shown_command(found, side)}`", *cells))
+    if name.endswith("_seeds") and not set(exercise.scores) & set(read(epochs)):
+        endings = references(lesson_on(page))
+        for ending in endings:
+            cells = [
+                shown(score, scores[f"{score}_{ending}"][0])
+                if f"{score}_{ending}" in scores
+                else ""
+                for score in exercise.scores
+            ]
+            rows.append((word(ending, chinese), *cells))
+    names = [called(score, chinese, exercise.sides) for score in exercise.scores]
+    last = bool(set(exercise.scores) & {*lessons.SAID})
+    return table(("", *names), rows) + told_how(found, last, chinese)
+
+
+def shown_command(found, side):
+    """The command line of a side, as it was run: without options that a later one replaces, or
+    that are the defaults.
+    """
+    script, *words = shlex.split(found["commands"][side].removeprefix("python "))
+    starts = [i for i, one in enumerate(words) if one.startswith("--")]
+    ends = [*starts[1:], len(words)]
+    options = {words[i]: words[i + 1 : j] for i, j in zip(starts, ends, strict=False)}
+    defaults = dataclasses.asdict(lessons.named(script.removesuffix(".py")).module.Settings())
+    kept = [
+        " ".join([option, *values])
+        for option, values in options.items()
+        if values != [str(defaults.get(option.removeprefix("--").replace("-", "_")))]
+    ]
+    return " ".join([script, *kept])
+
+
+def told_how(found, last, chinese):
+    """A line that says what the cells of a table of a claim are."""
+    count = len(found["seeds"])
+    if chinese:
+        of = "损失和 D 的回答取最后一轮的平均值。" if last else ""
+        return f"\n{count} 个种子的平均值和标准差。{of}\n"
+    of = " The losses and D's answers are means over the last epoch." if last else ""
+    return f"\nMean and standard deviation over {count} seeds.{of}\n"
 
 
 def sizes_block(chinese, page):
-    """A row for each rule of which sizes fit: the scripts, and the rule."""
+    """One row for each rule about the sizes that fit: the scripts, and the rule."""
     rules = {}
     for lesson in lessons.LESSONS:
         rules.setdefault(lesson.sizes[chinese], []).append(f"`{lesson.name}.py`")
     header = ("脚本", "边长（像素）") if chinese else ("script", "sides in pixels")
     separator = "、" if chinese else ", "
-    return rows_of(header, [(separator.join(names), rule) for rule, names in rules.items()])
+    return table(header, [(separator.join(names), rule) for rule, names in rules.items()])
 
 
 def links_block(chinese, page):
-    """From a lesson's page to the lesson before it, to all of them, and to the next one."""
-    names = [lesson.name for lesson in lessons.LESSONS]
-    place = names.index(page.name.partition(".")[0])
-    before, after = lessons.LESSONS[:place][-1:], lessons.LESSONS[place + 1 :][:1]
+    """From a page to the one before it, to the README, and to the next one."""
+    folder = page.parent
+    order = [(lesson.title, page_of(lesson, chinese)) for lesson in lessons.LESSONS]
+    for name in OTHER_PAGES:
+        other = DOCS / f"{name}{'.zh-CN' if chinese else ''}.md"
+        if other.exists():
+            order.append((title_of(other), other))
+    place = [target for _, target in order].index(folder / page.name)
     links = [
-        *((f"← {lesson.title}", page_of(lesson, chinese)) for lesson in before),
-        ("全部课程" if chinese else "all lessons", readme(chinese)),
-        *((f"{lesson.title} →", page_of(lesson, chinese)) for lesson in after),
+        *((f"← {title}", target) for title, target in order[:place][-1:]),
+        ("目录" if chinese else "contents", readme(chinese)),
+        *((f"{title} →", target) for title, target in order[place + 1 :][:1]),
     ]
     return " · ".join(f"[{text}]({link(target, page)})" for text, target in links) + "\n"
 
 
+def title_of(page):
+    """A page's first heading."""
+    return page.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")
+
+
 def commands_block(chinese, page):
-    """The commands that make all that the pages show of the lessons."""
-    commands = [*map(command, lessons.LESSONS), "python -m tools.gallery"]
+    """The commands for all results of the lessons' default runs on the pages."""
+    names = [lesson.name for lesson in lessons.LESSONS]
+    commands = [*(f"python -m tools.claims --only {name}_seeds" for name in names)]
+    commands += ["python -m tools.gallery"]
     return "".join(f"    {line}\n" for line in commands)
 
 
 def made_block(chinese, page):
-    """How the scores were made; None unless docs/ says so of every lesson that has scores."""
+    """How the scores were made; None if docs/ does not say this for every lesson with scores."""
     ran = [lesson for lesson in lessons.LESSONS if read(f"scores/{lesson.name}.json")]
     if not ran or not all(read(f"scores/{lesson.name}_run.json") for lesson in ran):
         return None
@@ -345,11 +547,27 @@ def made_block(chinese, page):
     return said + ("。\n" if chinese else ".\n")
 
 
+def in_chinese(machine):
+    """What a run or tools.bench says about its machine."""
+    for english, said in (
+        ("this CPU has AMX, which is faster with it", "这个 CPU 有 AMX，bfloat16 因此更快"),
+        (
+            "this CPU has no AMX, without which bfloat16 is slower",
+            "这个 CPU 没有 AMX，bfloat16 因此更慢",
+        ),
+        ("cores", "核"),
+        (", ", "，"),
+        ("; ", "；"),
+    ):
+        machine = machine.replace(english, said)
+    return machine
+
+
 def way_made(facts, chinese):
     """The seed, precision and machine of a run, as part of a sentence."""
     seed, precision, machine = (facts.get(name) for name in ("seed", "precision", "machine"))
     if chinese:
-        parts = [f"种子 {seed}", precision and f"精度 {precision}", machine]
+        parts = [f"种子 {seed}", precision and f"精度 {precision}", machine and in_chinese(machine)]
         return "，".join(filter(None, parts))
     parts = [f"(seed {seed})", precision and f"in {precision}", machine and f"on {machine}"]
     return " ".join(filter(None, parts))
@@ -357,49 +575,60 @@ def way_made(facts, chinese):
 
 def pictures_block(chinese, page):
     """The losses of all lessons, as pictures."""
-    paths = [DOCS / "img" / f"{lesson.name}_losses.png" for lesson in lessons.LESSONS]
-    return "".join(
-        f'<img src="{link(path, page)}" width="270" alt="{path.name}">\n' for path in paths
-    )
+    said = " 的损失，以及判别器的回答" if chinese else ": the losses, and what D says"
+    text = ""
+    for lesson in lessons.LESSONS:
+        path = link(DOCS / "img" / f"{lesson.name}_losses.png", page)
+        text += f'<img src="{path}" width="400" alt="{lesson.script.name}{said}">\n'
+    return text
 
 
 def scores_block(chinese, page):
-    """All scores of all lessons; beside each, what gives it its meaning."""
+    """All scores of all lessons, each with its mean, its standard deviation and its references."""
     header = (
-        ("脚本", "得分", "达到", "参照") if chinese else ("script", "score", "reached", "reference")
+        ("脚本", "得分", "种子 0", "三个种子", "参照")
+        if chinese
+        else ("script", "score", "seed 0", "three seeds", "reference")
     )
     rows = []
     for lesson in lessons.LESSONS:
         scores, endings = read(f"scores/{lesson.name}.json"), references(lesson)
+        seeds = scores_of_seeds(lesson)
         for name in scores:
             if not name.endswith(tuple(f"_{ending}" for ending in endings)):
                 beside = with_references(name, scores, endings, chinese)
-                rows.append((f"`{lesson.script.name}`", name, bold(name, scores), beside))
-    return rows_of(header, rows)
+                of_seeds = mean_and_deviation(name, seeds[name]) if name in seeds else ""
+                cells = (called(name, chinese), bold(name, scores), of_seeds, beside)
+                rows.append((f"`{lesson.script.name}`", *cells))
+    return table(header, rows)
 
 
 def cost_block(chinese, page):
-    """What the first command costs."""
+    """The download, time and memory of the first command."""
     scores, found = read(f"scores/{lessons.MAIN}.json"), read("bench.json")
     if not {"train_seconds", "peak_memory"} <= set(scores):
         return None
-    measured = "download_mb" in found
-    utils.require(measured, "docs/bench.json:", "no download_mb", "that of tools.bench --packages")
+    if "download_mb" not in found:
+        raise utils.BadInput(
+            "docs/bench.json has no size of the packages; run python -m tools.bench --packages "
+            "--json docs/bench.json"
+        )
     minutes, memory = scores["train_seconds"] / 60, shown("peak_memory", scores["peak_memory"])
     download, system = f"{found['download_mb']:.0f} MB", found["system"]
+    title = lessons.named(lessons.MAIN).title
     if chinese:
         return (
-            f"安装包共下载 {download}（{system}，不含显卡支持）。"
-            f"训练 {minutes:.0f} 分钟，内存最多占用 {memory}。\n"
+            f"依赖包共下载 {download}（{system}，不含显卡支持）。"
+            f"{title} 训练 {minutes:.0f} 分钟，内存最多占用 {memory}。\n"
         )
     return (
         f"The packages are a download of {download} ({system}, without GPU support). "
-        f"It trains for {minutes:.0f} minutes and needs {memory} of memory.\n"
+        f"{title} trains for {minutes:.0f} minutes and needs {memory} of memory.\n"
     )
 
 
 def normal_block(chinese, page):
-    """What the figures of the progress bar are in the first and in the last epoch."""
+    """The values of the progress bar in the first and in the last epoch."""
     means = [(lesson, read(f"scores/{lesson.name}_epochs.json")) for lesson in lessons.LESSONS]
     names = list(dict.fromkeys([*lessons.SAID, *(name for _, of in means for name in of)]))
     rows = [
@@ -409,11 +638,11 @@ def normal_block(chinese, page):
         )
         for lesson, of in means
     ]
-    return rows_of(("脚本" if chinese else "script", *names), rows)
+    return table(("脚本" if chinese else "script", *names), rows)
 
 
 def holes_block(chinese, page):
-    """What each command of HOLES makes of the same holes."""
+    """The scores of each command of HOLES, for the same holes."""
     found = {
         f"{lessons.named(name).script.name} {options}".strip(): read(f"scores/{run}.json")
         for run, (name, options) in HOLES.items()
@@ -426,16 +655,18 @@ def holes_block(chinese, page):
             *(bold(name, scores) for scores in found.values()),
             shown(name, first.get(f"{name}_holed")),
         )
-        for name in ("recognised", "frechet", "hole_psnr", "hole_sharpness", "train_seconds")
+        for name in ("recognised", "frechet", "hole_psnr", "hole_sharpness")
     ]
-    return rows_of(header, rows)
+    return table(header, rows)
 
 
 def bench_block(chinese, page):
-    """What tools.bench has measured."""
+    """The measurements of tools.bench."""
     found = read("bench.json")
+    if not found:
+        return None
     header = (
-        ("脚本", "精度", "方式", "毫秒/步", "图/秒", "加速", "占峰值")
+        ("脚本", "精度", "执行方式", "毫秒/步", "张/秒", "加速", "与峰值之比")
         if chinese
         else ("script", "precision", "mode", "ms per step", "pictures/s", "speed-up", "of peak")
     )
@@ -451,12 +682,18 @@ def bench_block(chinese, page):
         )
         for row in found["steps"]
     ]
-    peaks = ", ".join(f"{name} {rate:.0f} GFLOP/s" for name, rate in found["peak_gflops"].items())
-    return rows_of(header, rows) + f"\n{found['date']}; {found['machine']}; {peaks}.\n"
+    rates = found["peak_gflops"].items()
+    if chinese:
+        peaks = "，".join(f"{name} 每秒 {rate:.0f} GFLOP" for name, rate in rates)
+        machine = in_chinese(found["machine"])
+        return table(header, rows) + f"\n测于 {found['date']}：{machine}；大矩阵乘法：{peaks}。\n"
+    peaks = ", ".join(f"{name} {rate:.0f} GFLOP/s" for name, rate in rates)
+    machine = found["machine"].replace("which is faster with it", "with which bfloat16 is faster")
+    return table(header, rows) + f"\n{found['date']}; {machine}; {peaks}.\n"
 
 
 def claim_block(name, chinese, page):
-    """What came out of a claim's commands, mean and spread over the seeds, and the verdicts."""
+    """The scores of a claim's commands, their means and standard deviations, and its results."""
     found = read(f"claims/{name}.json")
     if not found:
         return None
@@ -470,59 +707,65 @@ def claim_block(name, chinese, page):
         for score in lesson.compared
         if score in present
     ]
-    columns = [*dict.fromkeys(compared), "train_seconds"]
+    # Times are not reliable if several runs were on the machine at the same time.
+    times = ["train_seconds"] if found["jobs"] == 1 else []
+    said = lessons.SAID if lessons.claims()[name].progress else ()
+    columns = [*dict.fromkeys([*compared, *said]), *times]
     rows = [
         (
             f"`{side}`",
-            *(spread(score, scores[score]) if score in scores else "" for score in columns),
+            *(
+                mean_and_deviation(score, scores[score]) if score in scores else ""
+                for score in columns
+            ),
         )
         for side, scores in sides.items()
     ]
-    text = rows_of(("", *columns), rows)
+    names = [called(score, chinese, sides) for score in columns]
+    text = table(("", *names), rows)
+    colon = "：" if chinese else ": "
     for found_verdict in found["verdicts"]:
         first, second = (
-            f"`{side}`"
-            if isinstance(side, str)
-            else f"{word('spread of', chinese)} `{side[0]}` ..."
+            f"`{side}`" if isinstance(side, str) else f"{word('spread of', chinese)}`{side[0]}` …"
             for side in (found_verdict["first"], found_verdict["second"])
         )
         claimed = found_verdict["claimed"]
         claimed = word("as good as" if claimed == "as good" else f"{claimed} than", chinese)
         text += (
-            f"\n- {found_verdict['score']}: {first} {claimed} {second}: "
-            f"**{word(found_verdict['verdict'], chinese)}**"
+            f"\n- {called(found_verdict['score'], chinese, sides)}{colon}{first} {claimed} {second}"
+            f"{colon}**{word(found_verdict['verdict'], chinese)}**"
         )
     return text + "\n" * bool(found["verdicts"])
 
 
 def plot_claim(name, path):
-    """Every seed's score as a dot, in a row for each side, or over the seconds of the training."""
-    import matplotlib.figure
-
+    """Plot a dot for the score of every seed, in a row for each side or over the training time."""
     found, claim = read(f"claims/{name}.json"), lessons.claims().get(name)
     sides, over_time = found["scores"], bool(claim) and claim.over_time
     scores = list(dict.fromkeys(verdict["score"] for verdict in found["verdicts"]))
-    rows = 3.2 if over_time else 0.32 * len(sides) + 0.9
-    figure = matplotlib.figure.Figure(figsize=(9, rows * len(scores)), dpi=80, layout="constrained")
-    for ax, score in zip(figure.subplots(len(scores), 1, squeeze=False)[:, 0], scores, strict=True):
+    height = 3.2 if over_time else 0.32 * len(sides) + 0.9
+    size = 9, height * len(scores)
+    figure, axes = visual.figure_of(size, len(scores), dpi=80, layout="constrained")
+    for ax, score in zip(axes[:, 0], scores, strict=True):
         measured = {side: values for side, values in sides.items() if score in values}
+        said = called(score, False, sides)
         for row, (side, values) in enumerate(measured.items()):
             if over_time:
                 ax.plot(values["train_seconds"], values[score], "o", label=side)
             else:
-                ax.plot(values[score], [row] * len(values[score]), "o", color="#30506f")
+                ax.plot(values[score], [row] * len(values[score]), "o", color="#4f8fd0")
         if over_time:
-            ax.set(xlabel="seconds of training", ylabel=score)
-            ax.legend(fontsize="small")
+            ax.set(xlabel="seconds of training", ylabel=said)
+            ax.legend(fontsize="small", labelcolor="linecolor", frameon=False)
         else:
-            ax.set(yticks=range(len(measured)), yticklabels=list(measured), xlabel=score)
+            ax.set(yticks=range(len(measured)), yticklabels=list(measured), xlabel=said)
             ax.set_ylim(len(measured) - 0.5, -0.5)
         ax.grid(alpha=0.3)
     with utils.replacing(path) as part:
         figure.savefig(part, format="png")
 
 
-def spread(score, values):
+def mean_and_deviation(score, values):
     """Mean and standard deviation of a score over the seeds."""
     mean = shown(score, np.mean(values))
     if len(values) == 1:
@@ -532,18 +775,19 @@ def spread(score, values):
 
 
 def verdicts_block(chinese, page):
-    """The verdicts of all claims, a line each."""
-    header = ("", "说法", "结果") if chinese else ("", "claim", "what came out")
+    """The results of all claims, one line for each."""
+    header = ("", "说法", "结果") if chinese else ("", "claim", "result")
     paths = sorted((DOCS / "claims").glob("*.json"))
     found = {path.stem: read(f"claims/{path.name}") for path in paths}
     rows = []
     for name, claim in lessons.claims().items():
         if name.isdecimal() and name in found:
-            counts = Counter(comparison["verdict"] for comparison in found[name]["verdicts"])
-            said = ", ".join(f"{word(text, chinese)} {count}" for text, count in counts.items())
+            said = counted(
+                [comparison["verdict"] for comparison in found[name]["verdicts"]], chinese
+            )
             sentence = claim.chinese if chinese else claim.english
             rows.append((f"[{name}]({claim_link(name, chinese, page)})", sentence, said))
-    seconds = {  # of each run, for claims share some
+    seconds = {  # of each run once, because claims share runs
         (command, seed): time
         for claim in found.values()
         for side, command in claim["commands"].items()
@@ -552,16 +796,51 @@ def verdicts_block(chinese, page):
     count, hours = len(seconds), sum(seconds.values()) / 3600
     days = sorted({claim["date"] for claim in found.values()})
     if chinese:
-        said = f"连同各课的改动，共 {count} 次运行，单是训练就有 {hours:.1f} 小时"
+        said = (
+            f"连同各课的默认运行和练习，共 {count} 次运行，逐个运行，训练最多需要 {hours:.1f} 小时"
+        )
         when = f"，测于 {' 至 '.join(dict.fromkeys((days[0], days[-1])))}。" if days else "。"
     else:
-        said = f"With the lessons' changes {count} runs, of {hours:.1f} hours of training in all"
+        said = (
+            f"With the default runs and the exercises these are {count} runs; one after another, "
+            f"they train for at most {hours:.1f} hours in all"
+        )
         when = f", measured {span(days)}." if days else "."
-    return f"{rows_of(header, rows)}\n{said}{when}\n"
+    return f"{table(header, rows)}\n{said}{when}\n"
+
+
+def counted(verdicts, chinese):
+    """The verdicts of a claim in words, such as "2 of 5 hold, 3 undecided"."""
+    counts, count = Counter(verdicts), len(verdicts)
+    if len(counts) == 1 and count > 1:
+        (only,) = counts
+        of_all = {
+            "holds": (f"all {count} hold", f"{count} 项都成立"),
+            "does not hold": (f"none of {count} holds", f"{count} 项都不成立"),
+            "too close to say": (f"all {count} undecided", f"{count} 项都无法判断"),
+        }
+        if only in of_all:
+            return of_all[only][chinese]
+    parts = [
+        (counts["holds"], "holds" if counts["holds"] == 1 else "hold", "项成立"),
+        (
+            counts["does not hold"],
+            "does not hold" if counts["does not hold"] == 1 else "do not hold",
+            "项不成立",
+        ),
+        (counts["too close to say"], "undecided", "项无法判断"),
+        (counts["not measured"], "not measured", "项未测"),
+    ]
+    parts = [part for part in parts if part[0]]
+    if chinese:
+        return f"{count} 项中 " + "，".join(f"{number} {said}" for number, _, said in parts)
+    texts = [f"{number} {said}" for number, said, _ in parts]
+    texts[0] = texts[0].replace(" ", f" of {count} ", 1)
+    return ", ".join(texts)
 
 
 def claim_link(name, chinese, page):
-    """The link from a page to where a claim is told: on that page itself, or on its lesson's."""
+    """The link from a page to the text about a claim: on that page, or on its lesson's page."""
     anchor = f"claim-{name}"
     owner = next(lesson for lesson in lessons.LESSONS if name in lesson.claims)
     there = page_of(owner, chinese)
@@ -575,7 +854,10 @@ def span(days):
 
 
 BLOCKS = {
+    "strips": strips_block,
     "gallery": gallery_block,
+    "step": step_block,
+    "differences": differences_block,
     "lessons": lessons_block,
     "links": links_block,
     "sizes": sizes_block,
@@ -595,20 +877,22 @@ BLOCKS = {
 
 
 def pages():
-    """All pages of the repository, and those of lessons elsewhere, in both languages."""
+    """All pages of the repository, and those of lessons in other folders, in both languages."""
     inside = [readme(), readme(True), *sorted(DOCS.glob("*.md"))]
     of_lessons = [page_of(lesson, of) for lesson in lessons.LESSONS for of in (False, True)]
     return inside + [page for page in of_lessons if page.parent != DOCS and page.exists()]
 
 
 def filled(page):
-    """A page's text, with what is made for it as it should be."""
+    """The text of a page, with all its blocks filled."""
     chinese = page.name.endswith(".zh-CN.md")
 
     def block(match):
         name = match["name"]
         if name.startswith("claim "):
             made = claim_block(name.removeprefix("claim "), chinese, page)
+        elif name.startswith("answer "):
+            made = answer_block(int(name.removeprefix("answer ")), chinese, page)
         else:
             made = BLOCKS[name](chinese, page)
         return match[0] if made is None else f"<!-- begin {name} -->\n{made}<!-- end {name} -->"
@@ -619,6 +903,8 @@ def filled(page):
 
 def main():
     settings = utils.parse(Settings, __doc__)
+    given = settings.results == Settings.results or pathlib.Path(settings.results).is_dir()
+    utils.require(given, "--results", settings.results, "a folder with runs")
     if not settings.compare:
         collect(settings.results)
     for page in pages():
