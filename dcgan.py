@@ -8,8 +8,8 @@ Representation Learning with Deep Convolutional Generative Adversarial Networks,
 https://arxiv.org/abs/1511.06434
 
 Deliberate differences from the paper:
- 1. MNIST at 28x28 by default, so the networks are smaller: half as many layers,
-    and kernels of 4x4 or 6x6, not 5x5. With `--network mlp` they have no convolutions at all, for
+ 1. MNIST at 28x28 by default, so the networks are smaller: half as many layers, and
+    kernels of 4x4 or 6x6, not 5x5. With `--network mlp` they have no convolutions at all, for
     comparison.
  2. The discriminator has a dense layer and no batch norm. `--dropout 0.3` adds dropout: later
     papers use it; this paper does not.

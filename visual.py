@@ -249,6 +249,11 @@ def rows_of(frames):
     return rows
 
 
+def first_moving(rows):
+    """The number of the first row that changes from frame to frame; if none does, of the last."""
+    return next((i for i, row in enumerate(rows) if row.moves), len(rows) - 1)
+
+
 def listed(parts):
     """Rows of pictures below each other, each with its label; and lines of text between them.
 
@@ -281,7 +286,7 @@ def save_strip(path, frames, count=8):
     """
     frames = alike(frames)
     rows = rows_of(frames)
-    number = next((i for i, row in enumerate(rows) if row.moves), len(rows) - 1)
+    number = first_moving(rows)
     shown = rows[max(0, number - 1) : number + 1]
 
     def drawn(frame):
@@ -310,9 +315,10 @@ def save_progress(path, frames):
     """
     frames = evenly(alike(frames), MOST_ROWS)
     rows = rows_of(frames)
-    row = next((row for row in rows if row.moves), rows[-1])
     labels = [f"epoch {int(frame.stem)}" for frame in frames]
-    listed([*zip(labels, row.images, strict=True)]).save(path, format="PNG", optimize=True)
+    listed([*zip(labels, rows[first_moving(rows)].images, strict=True)]).save(
+        path, format="PNG", optimize=True
+    )
 
 
 def figure_of(size, rows=1, columns=1, height_ratios=None, **options):

@@ -357,10 +357,8 @@ def lessons_block(chinese, page):
         seeds = scores_of_seeds(lesson)
         reached = []
         for name in [name for name in lesson.scores if scores.get(name) is not None][:2]:
-            beside = [mean_and_deviation(name, seeds[name])] if name in seeds else []
-            if (real := scores.get(f"{name}_untouched")) is not None:
-                beside.append(shown(name, real))
-            said = ("；" if chinese else "; ").join(beside)
+            beside = mean_and_deviation(name, seeds), shown(name, scores.get(f"{name}_untouched"))
+            said = ("；" if chinese else "; ").join(filter(None, beside))
             said = said and (f"（{said}）" if chinese else f" ({said})")
             reached.append(f"{called(name, chinese)} {bold(name, scores)}{said}")
         rows.append(
@@ -432,10 +430,7 @@ def answer_block(number, chinese, page):
     rows = []
     for side in exercise.sides:
         scores = found["scores"][side]
-        cells = [
-            mean_and_deviation(score, scores[score]) if score in scores else ""
-            for score in exercise.scores
-        ]
+        cells = [mean_and_deviation(score, scores) for score in exercise.scores]
         rows.append((f"`{shown_command(found, side)}`", *cells))
     if name.endswith("_seeds") and not set(exercise.scores) & set(read(epochs)):
         endings = references(lesson_on(page))
@@ -597,7 +592,7 @@ def scores_block(chinese, page):
         for name in scores:
             if not name.endswith(tuple(f"_{ending}" for ending in endings)):
                 beside = with_references(name, scores, endings, chinese)
-                of_seeds = mean_and_deviation(name, seeds[name]) if name in seeds else ""
+                of_seeds = mean_and_deviation(name, seeds)
                 cells = (called(name, chinese), bold(name, scores), of_seeds, beside)
                 rows.append((f"`{lesson.script.name}`", *cells))
     return table(header, rows)
@@ -714,10 +709,7 @@ def claim_block(name, chinese, page):
     rows = [
         (
             f"`{side}`",
-            *(
-                mean_and_deviation(score, scores[score]) if score in scores else ""
-                for score in columns
-            ),
+            *(mean_and_deviation(score, scores) for score in columns),
         )
         for side, scores in sides.items()
     ]
@@ -765,8 +757,10 @@ def plot_claim(name, path):
         figure.savefig(part, format="png")
 
 
-def mean_and_deviation(score, values):
-    """Mean and standard deviation of a score over the seeds."""
+def mean_and_deviation(score, scores):
+    """Mean and standard deviation of a score over the seeds; "" if it is not among `scores`."""
+    if (values := scores.get(score)) is None:
+        return ""
     mean = shown(score, np.mean(values))
     if len(values) == 1:
         return mean
